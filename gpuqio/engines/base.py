@@ -1,0 +1,62 @@
+"""What an engine is: the seam between the scheduler, which decides, and the machine, which computes.
+
+An engine is asked three things, all blocking, all from a worker thread: `start` a piece of work,
+`advance` several runs for a slice of time, and give a run's `outcome`. Nothing else crosses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gpuqio.problem import Problem
+from gpuqio.result import Result, StopReason
+from gpuqio.solvers.base import Solver
+
+__all__ = ["Engine", "Run", "StopFlag", "Work"]
+
+
+class StopFlag(Protocol):
+    """Tells a running slice to return early. `threading.Event` is one."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Problems that one solver is to solve: a single problem, or a chunk of a batch."""
+
+    problems: tuple[Problem, ...]
+    solver: Solver
+
+
+class Run(Protocol):
+    """Work in progress. Owned by one worker at a time; between slices it is plain data."""
+
+    @property
+    def finished(self) -> bool:
+        """True when there is nothing more to advance."""
+
+    @property
+    def predicted_seconds(self) -> float:
+        """Predicted time to the end on one worker; `math.inf` where nothing is known yet."""
+
+
+class Engine(Protocol):
+    """A place where runs are advanced."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
+
+    def start(self, work: Work) -> Run:
+        """Check, pack and initialise. Raises `InputError` for a bad problem or parameter."""
+
+    def advance(self, runs: Sequence[Run], seconds: float, stop: StopFlag) -> None:
+        """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished."""
+
+    def outcome(self, run: Run, reason: StopReason | None) -> tuple[Result, ...]:
+        """One result a problem: the best found so far. `reason` says why an unfinished run ended."""

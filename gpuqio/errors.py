@@ -1,0 +1,109 @@
+"""Every exception gpuqio raises, by whose fault it is.
+
+    GpuqioError
+    ├── InputError (ValueError)                 yours: something you passed in
+    │   ├── InvalidProblem                      a problem, a term, a configuration
+    │   │   ├── InvalidTerm (RuntimeError)      a term; the SDK raises RuntimeError here
+    │   │   └── UnknownVariable (KeyError)      a configuration lacks a variable
+    │   ├── InvalidParameter                    a solver parameter (AZQ code in `code`)
+    │   └── InvalidFile                         a file that is not what its name says
+    ├── QueueFull                               yours: more jobs than the queue admits; wait, or use `submit`
+    ├── JobNotFound (KeyError)                  yours: no such job in this workspace
+    ├── JobFailed (RuntimeError)                a job that did not succeed was asked for its results
+    ├── WaitTimeout (TimeoutError)              the job was not done when you stopped waiting for it
+    ├── EngineUnavailable (RuntimeError)        this machine lacks what the engine needs
+    ├── BackendUnavailable (RuntimeError)       this installation can't reach that backend
+    └── PortalError (RuntimeError)              the background thread can't be used from here
+
+Input errors name the field and the value; nothing of the refused input is kept.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BackendUnavailable",
+    "EngineUnavailable",
+    "GpuqioError",
+    "InputError",
+    "InvalidFile",
+    "InvalidParameter",
+    "InvalidProblem",
+    "InvalidTerm",
+    "JobFailed",
+    "JobNotFound",
+    "PortalError",
+    "QueueFull",
+    "UnknownVariable",
+    "WaitTimeout",
+]
+
+
+class GpuqioError(Exception):
+    """The root: catch this to catch everything gpuqio raises on purpose."""
+
+    def __str__(self) -> str:  # KeyError would print its message in quotes
+        return str(self.args[0]) if self.args else ""
+
+
+class InputError(GpuqioError, ValueError):
+    """Something passed in was refused.
+
+    Attributes:
+        field: which part of the input, as a path (``"cost_function.terms[3].c"``).
+        value: what stood there.
+        code: the service's error code (``"AZQ107"``), where it had one.
+    """
+
+    def __init__(self, message: str, *, field: str = "", value: object = None, code: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+        self.value = value
+        self.code = code
+
+
+class InvalidProblem(InputError):
+    """A problem, term or configuration that has no meaning as a cost function."""
+
+
+class InvalidTerm(InvalidProblem, RuntimeError):
+    """A term was refused. Also a RuntimeError, because the SDK raises that."""
+
+
+class UnknownVariable(InvalidProblem, KeyError):
+    """A configuration gives no value for a variable of the problem."""
+
+
+class InvalidParameter(InputError):
+    """A solver parameter of the wrong type or out of its range."""
+
+
+class InvalidFile(InputError):
+    """A file could not be read as the format it was taken for."""
+
+
+class QueueFull(GpuqioError):
+    """The queue is at its bound. Wait for jobs to finish, or `submit`, which waits for room."""
+
+
+class JobNotFound(GpuqioError, KeyError):
+    """This workspace knows no job of that id."""
+
+
+class JobFailed(GpuqioError, RuntimeError):
+    """Results were asked of a job that failed or was cancelled."""
+
+
+class WaitTimeout(GpuqioError, TimeoutError):
+    """The job had not ended within the time you were willing to wait."""
+
+
+class EngineUnavailable(GpuqioError, RuntimeError):
+    """The engine asked for can't run here; the message says what is missing."""
+
+
+class BackendUnavailable(GpuqioError, RuntimeError):
+    """The backend asked for can't be reached from this installation."""
+
+
+class PortalError(GpuqioError, RuntimeError):
+    """The background thread can't serve this call: after a fork, after close, or from its own thread."""

@@ -1,0 +1,14 @@
+"""Problem to layout: `pack(problem)` is pure; keep the layout and use it for any number of runs."""
+
+from __future__ import annotations
+
+from gpuqio.pack.canonical import Canonical, canonical
+from gpuqio.pack.layout import Layout, Strategy, choose, lay_out
+from gpuqio.problem import Problem
+
+__all__ = ["Canonical", "Layout", "Strategy", "canonical", "choose", "lay_out", "pack"]
+
+
+def pack(problem: Problem) -> Layout:
+    """Check `problem` and lay it out. Raises `InvalidProblem`; see `canonical` and `choose`."""
+    return lay_out(canonical(problem))

@@ -1,0 +1,234 @@
+// lanes.cuh: the vocabulary of warp.cuh on a CPU. A lane value is a struct of native vectors and a warp is one thread.
+// g++ 12 makes very poor code for vector_size(128) itself, hence the array of vectors of the machine's own width.
+#pragma once
+#include <stdint.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define GQ static inline __attribute__((always_inline))
+
+namespace gq {
+
+#if defined(__AVX2__)
+constexpr int vector_bytes = 32;
+#else
+constexpr int vector_bytes = 16;
+#endif
+
+template <class T>
+struct lanes {
+    typedef T native __attribute__((vector_size(vector_bytes)));
+    typedef native unaligned __attribute__((aligned(4), may_alias));
+    static constexpr int count = 128 / vector_bytes, width = vector_bytes / 4;
+    native q[count];
+};
+typedef lanes<float> vf;
+typedef lanes<int> vi;
+typedef lanes<unsigned> vu;
+struct vb {
+    vi::native q[vi::count];  // all ones or all zeros
+};
+
+#define GQ_EACH for (int i = 0; i < vf::count; ++i)
+#define GQ_BINARY(OP)                                                     \
+    template <class T>                                                    \
+    GQ lanes<T> operator OP(const lanes<T>& a, const lanes<T>& b) {       \
+        lanes<T> r;                                                       \
+        GQ_EACH r.q[i] = a.q[i] OP b.q[i];                                \
+        return r;                                                         \
+    }                                                                     \
+    template <class T>                                                    \
+    GQ lanes<T> operator OP(const lanes<T>& a, T b) {                     \
+        lanes<T> r;                                                       \
+        GQ_EACH r.q[i] = a.q[i] OP b;                                     \
+        return r;                                                         \
+    }
+GQ_BINARY(+)
+GQ_BINARY(-)
+GQ_BINARY(*)
+GQ_BINARY(^)
+GQ_BINARY(&)
+GQ_BINARY(|)
+#undef GQ_BINARY
+
+#define GQ_COMPARE(OP)                                                    \
+    template <class T>                                                    \
+    GQ vb operator OP(const lanes<T>& a, const lanes<T>& b) {             \
+        vb r;                                                             \
+        GQ_EACH r.q[i] = (vi::native)(a.q[i] OP b.q[i]);                  \
+        return r;                                                         \
+    }                                                                     \
+    template <class T>                                                    \
+    GQ vb operator OP(const lanes<T>& a, T b) {                           \
+        vb r;                                                             \
+        GQ_EACH r.q[i] = (vi::native)(a.q[i] OP b);                       \
+        return r;                                                         \
+    }
+GQ_COMPARE(<=)
+GQ_COMPARE(<)
+GQ_COMPARE(==)
+#undef GQ_COMPARE
+
+GQ vb operator&(const vb& a, const vb& b) {
+    vb r;
+    GQ_EACH r.q[i] = a.q[i] & b.q[i];
+    return r;
+}
+GQ vb and_not(const vb& a, const vb& b) {
+    vb r;
+    GQ_EACH r.q[i] = a.q[i] & ~b.q[i];
+    return r;
+}
+
+template <class T>
+GQ lanes<T> operator<<(const lanes<T>& a, int k) {
+    lanes<T> r;
+    GQ_EACH r.q[i] = a.q[i] << k;
+    return r;
+}
+template <class T>
+GQ lanes<T> operator>>(const lanes<T>& a, int k) {
+    lanes<T> r;
+    GQ_EACH r.q[i] = a.q[i] >> k;
+    return r;
+}
+
+template <class T>
+GQ lanes<T> splat(T x) {
+    lanes<T> r;
+    GQ_EACH r.q[i] = x - typename lanes<T>::native{};
+    return r;
+}
+GQ vu lane() {
+    vu r;
+    GQ_EACH for (int j = 0; j < vu::width; ++j) r.q[i][j] = unsigned(i * vu::width + j);
+    return r;
+}
+GQ vb spread(unsigned word) {
+    vb r;
+    GQ_EACH {
+        vu::native bit;
+        for (int j = 0; j < vu::width; ++j) bit[j] = 1u << (i * vu::width + j);
+        r.q[i] = (vi::native)(((word - vu::native{}) & bit) == bit);
+    }
+    return r;
+}
+GQ unsigned ballot(const vb& c) {
+    unsigned r = 0;
+#if defined(__AVX2__)
+    GQ_EACH r |= unsigned(_mm256_movemask_ps((__m256)c.q[i])) << (8 * i);
+#elif defined(__SSE2__)
+    GQ_EACH r |= unsigned(_mm_movemask_ps((__m128)c.q[i])) << (4 * i);
+#else
+    GQ_EACH for (int j = 0; j < vu::width; ++j) r |= unsigned(c.q[i][j] & 1) << (i * vu::width + j);
+#endif
+    return r;
+}
+template <class T>
+GQ T bcast(const lanes<T>& x, int source) {
+    return reinterpret_cast<const T*>(&x)[source];
+}
+template <class T>
+GQ lanes<T> select(const vb& c, const lanes<T>& a, const lanes<T>& b) {
+    lanes<T> r;
+    GQ_EACH r.q[i] = c.q[i] ? a.q[i] : b.q[i];
+    return r;
+}
+GQ vi keep(const vb& c, const vi& x) {
+    vi r;
+    GQ_EACH r.q[i] = c.q[i] & x.q[i];
+    return r;
+}
+GQ vi negate_if(const vb& c, const vi& x) {
+    vi r;
+    GQ_EACH r.q[i] = (x.q[i] ^ c.q[i]) - c.q[i];
+    return r;
+}
+template <class T>
+GQ lanes<T> load(const T* p) {
+    lanes<T> r;
+    GQ_EACH r.q[i] = reinterpret_cast<const typename lanes<T>::unaligned*>(p)[i];
+    return r;
+}
+template <class T>
+GQ void store(T* p, const lanes<T>& x) {
+    GQ_EACH reinterpret_cast<typename lanes<T>::unaligned*>(p)[i] = x.q[i];
+}
+GQ void add_each(int64_t* p, const vi& x) {
+    for (int l = 0; l < 32; ++l) p[l] += reinterpret_cast<const int*>(&x)[l];
+}
+
+GQ vf as_float(const vi& x) {
+    vf r;
+    GQ_EACH r.q[i] = (vf::native)x.q[i];
+    return r;
+}
+GQ vi as_int(const vf& x) {
+    vi r;
+    GQ_EACH r.q[i] = (vi::native)x.q[i];
+    return r;
+}
+GQ vi as_int(const vu& x) {
+    vi r;
+    GQ_EACH r.q[i] = (vi::native)x.q[i];
+    return r;
+}
+GQ vf to_float(const vi& x) {
+    vf r;
+    GQ_EACH r.q[i] = __builtin_convertvector(x.q[i], vf::native);
+    return r;
+}
+GQ vi truncate(const vf& x) {
+    vi r;
+    GQ_EACH r.q[i] = __builtin_convertvector(x.q[i], vi::native);
+    return r;
+}
+GQ vf smaller(const vf& a, float b) {
+    vf r;
+    GQ_EACH r.q[i] = a.q[i] < b ? a.q[i] : b - vf::native{};
+    return r;
+}
+GQ void mul_wide(unsigned m, const vu& a, vu& high, vu& low) {
+#if defined(__AVX2__)
+    const __m256i k = _mm256_set1_epi32(int(m));
+    GQ_EACH {
+        __m256i even = _mm256_mul_epu32((__m256i)a.q[i], k);
+        __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64((__m256i)a.q[i], 32), k);
+        low.q[i] = (vu::native)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+        high.q[i] = (vu::native)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+    }
+#elif defined(__SSE2__)
+    const __m128i k = _mm_set1_epi32(int(m));
+    GQ_EACH {
+        __m128i even = _mm_shuffle_epi32(_mm_mul_epu32((__m128i)a.q[i], k), 0xd8);
+        __m128i odd = _mm_shuffle_epi32(_mm_mul_epu32(_mm_srli_epi64((__m128i)a.q[i], 32), k), 0xd8);
+        low.q[i] = (vu::native)_mm_unpacklo_epi32(even, odd);
+        high.q[i] = (vu::native)_mm_unpackhi_epi32(even, odd);
+    }
+#else
+    GQ_EACH {
+        vu::native upper{}, lower{};
+        for (int j = 0; j < vu::width; ++j) {
+            uint64_t product = uint64_t(m) * a.q[i][j];
+            upper[j] = unsigned(product >> 32);
+            lower[j] = unsigned(product);
+        }
+        high.q[i] = upper;
+        low.q[i] = lower;
+    }
+#endif
+}
+
+GQ int first(unsigned word) { return __builtin_ctz(word); }
+GQ int population(unsigned word) {
+#if defined(__POPCNT__) || defined(__aarch64__)
+    return __builtin_popcount(word);
+#else  // the builtin would call a library that a freestanding build lacks
+    word -= (word >> 1) & 0x55555555u;
+    word = (word & 0x33333333u) + ((word >> 2) & 0x33333333u);
+    return int((((word + (word >> 4)) & 0x0f0f0f0fu) * 0x01010101u) >> 24);
+#endif
+}
+
+}  // namespace gq

@@ -1,0 +1,50 @@
+// layouts.cuh: what a kernel is given. One plain struct a problem, shared with Python (gpuqio/engines/native.py).
+//
+// Every problem is written in bits b: its energy changes by (1 - 2 b_i) G_i when bit i flips, where the gain
+//     G_i = base_i + sum over i's entries of weight * combine(bits of the entry's members).
+// For ising a set bit is a spin down, s = 1 - 2b. Weights are integers (fixed point, |G_i| < 2^28), so that gains,
+// energies and acceptances are exact, associative and the same on every machine.
+#pragma once
+#include <stdint.h>
+namespace gq {
+
+enum strategy : int32_t {
+    WINDOW = 0,         // dense quadratic: weights is a symmetric matrix, rows padded to 32
+    LANE_NEIGHBOUR = 1, // sparse quadratic: an entry has one member
+    LANE_PARITY = 2,    // ising of any degree: combine = exclusive or of the other members
+    LANE_PRODUCT = 3,   // pubo of any degree: combine = and of the other members
+};
+
+struct Problem {
+    int32_t strategy, n;
+    const int32_t* base;            // n, WINDOW: padded to 32
+    const int32_t* weights;         // WINDOW: n x padded n; else one an entry
+    const int32_t* offsets;         // n + 1: entries of a variable
+    const int32_t* members;         // LANE_NEIGHBOUR: one an entry; else by member_offsets
+    const int32_t* member_offsets;  // entries + 1
+    int64_t zero_energy;            // energy of the state of all bits 0
+};
+
+struct Ensemble {
+    Problem problem;
+    uint32_t seed_low, seed_high;
+    int32_t chains;            // replicas in all: `chains / rungs` ladders, or independent restarts
+    int32_t rungs;             // 0: anneal, every chain at temperature[sweep]; else rungs of a ladder with exchange
+    int32_t sweep, sweeps;     // next sweep, sweeps in all
+    int64_t goal;              // stop at the end of the sweep in which a best energy is at most this
+    const float* temperature;  // in integer units: a sweep's (anneal) or a rung's (ladder), hottest first
+    const float* gap;          // rungs - 1: (beta[r+1] - beta[r]) x unit
+    float* chain_temperature;  // chains, ladder only
+    int32_t* chain_at;         // chains: which chain stands at slot = ladder * rungs + rung
+    int64_t* energy;           // chains
+    int64_t* best_energy;      // chains
+    int32_t* gains;            // WINDOW: chains x padded n
+    uint32_t* spins;           // WINDOW: chains x words; LANE: warps x n, a bit a chain
+    uint32_t* best_spins;      // as spins
+    int64_t* swaps;            // max(rungs - 1, 0): accepted exchanges between r and r+1
+    int64_t flips;
+    int64_t reached;           // sweep after which the best energy was found, all chains together
+    int64_t lowest;            // the best energy found so far, all chains together
+};
+
+}  // namespace gq

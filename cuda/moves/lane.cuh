@@ -1,0 +1,49 @@
+// lane.cuh: sparse and k-local Metropolis, lane = chain: 32 chains meet the same variable at the same time.
+//
+// A variable's bits in 32 chains are one word, so the parity or the product of an entry's members costs one scalar
+// operation a member for all 32 chains. Gains are computed afresh: nothing but bits is stored, any degree works.
+#pragma once
+#include "../layouts.cuh"
+#include "../numeric.cuh"
+#include "../streams.cuh"
+namespace gq {
+
+template <int STRATEGY>
+GQ vi lane_gain(const Problem& p, int variable, const uint32_t* spins) {
+    vi gain = splat(int(p.base[variable]));
+    for (int entry = p.offsets[variable]; entry < p.offsets[variable + 1]; ++entry) {
+        unsigned word;
+        if constexpr (STRATEGY == LANE_NEIGHBOUR) {
+            word = spins[p.members[entry]];
+        } else {
+            word = STRATEGY == LANE_PRODUCT ? ~0u : 0u;
+            for (int m = p.member_offsets[entry]; m < p.member_offsets[entry + 1]; ++m)
+                word = STRATEGY == LANE_PRODUCT ? word & spins[p.members[m]] : word ^ spins[p.members[m]];
+        }
+        gain = gain + keep(spread(word), splat(int(p.weights[entry])));
+    }
+    return gain;
+}
+
+// Variable v draws word v & 3 at position v >> 2. `energy`: 32 elements, one a chain.
+template <int STRATEGY>
+GQ void lane_sweep(const Problem& p, uint32_t* spins, const vf& temperature, unsigned first_chain, unsigned valid,
+                   unsigned sweep, key seed, int64_t* energy, int64_t& flips) {
+    vu word[4];
+    for (int v = 0; v < p.n; v += 8) {
+        vi change = splat(0);  // of eight variables: 8 rises below 2^28 fit in 32 bits
+        for (int j = v; j < v + 8 && j < p.n; ++j) {
+            if ((j & 3) == 0)
+                philox(splat(unsigned(j >> 2)), splat(sweep), lane() + first_chain, splat(unsigned(FLIP)), seed, word);
+            const vu r = word[j & 3];
+            const vi rise = negate_if(spread(spins[j]), lane_gain<STRATEGY>(p, j, spins));
+            const unsigned hit = ballot(accepts(rise, threshold(r, temperature), tails(r))) & valid;
+            spins[j] ^= hit;
+            change = change + keep(spread(hit), rise);
+            flips += population(hit);
+        }
+        add_each(energy, change);
+    }
+}
+
+}  // namespace gq

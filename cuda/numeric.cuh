@@ -1,0 +1,35 @@
+// numeric.cuh: -log(u) from integer and float +,-,* alone, and the Metropolis threshold made of it.
+#pragma once
+#include "philox.cuh"
+namespace gq {
+
+// -log(u) for u = (2k+1) / 2^24, k the top 23 bits of r: never 0, never 1, exact in a float.
+// u = m 2^e with m in [sqrt(1/2), sqrt(2)); log(1+t) = t P(t) with P the degree-6 minimax polynomial in relative error.
+// Largest error over all 2^23 values: 1.4e-6 absolute, 1.3e-6 relative (tests/test_numeric.py tries each of them).
+GQ vf neg_log_uniform(const vu& r) {
+    vi bits = as_int(to_float(as_int((r >> 8) | 1u)));
+    vi exponent = (bits - 0x3f3504f3) >> 23;
+    vf t = as_float(bits - (exponent << 23)) - 1.0f;
+    vf p = t * 0x1.e743bcp-4f + splat(-0x1.7e5152p-3f);
+    p = p * t + splat(0x1.a3c3cap-3f);
+    p = p * t + splat(-0x1.fe26ccp-3f);
+    p = p * t + splat(0x1.5523fcp-2f);
+    p = p * t + splat(-0x1.000176p-1f);
+    p = p * t + splat(0x1.00001p+0f);
+    return to_float(splat(24) - exponent) * 0x1.62e43p-1f - t * p;
+}
+
+// The largest energy rise that a move with this word accepts: floor(-T log u), in the problem's integer units.
+// A rise d > 0 passes when d <= threshold, that is with probability exp(-d/T); cut at 2^30, above every rise.
+GQ vi threshold(const vu& r, const vf& temperature) {
+    return truncate(smaller(neg_log_uniform(r) * temperature, 0x1p30f));
+}
+
+// Metropolis with ties broken by one spare random bit. Accepting every zero-cost move in a sequential sweep is not
+// ergodic (a ferromagnetic ring never equilibrates); any symmetric rule at d = 0 keeps detailed balance.
+GQ vb accepts(const vi& rise, const vi& threshold, const vb& tails) {
+    return and_not(rise <= threshold, (rise == 0) & tails);
+}
+GQ vb tails(const vu& r) { return (r & 1u) == 0u; }
+
+}  // namespace gq

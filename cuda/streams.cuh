@@ -1,0 +1,12 @@
+// streams.cuh: each use of randomness has a name, and a random word is a pure function of
+//     key = 64-bit user seed,  counter = (position, sweep, chain, purpose).
+// Nothing is stored, so results can't depend on slices, batches, threads or launch shapes. The Python twin is
+// gpuqio/engines/streams.py; a test compares the two.
+#pragma once
+namespace gq {
+enum purpose : unsigned {
+    INIT = 0,      // position = block of 128 variables; the words are their first bits
+    FLIP = 1,      // position and word: see flip_counter in the move; the top 24 bits are u, bit 0 breaks ties
+    EXCHANGE = 2,  // position = slot of the lower rung, chain = 0
+};
+}  // namespace gq

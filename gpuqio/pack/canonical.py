@@ -1,0 +1,129 @@
+"""The canonical problem: what is left of a cost function when its spelling no longer matters.
+
+Like terms merged, variables compacted in ascending id, terms sorted by degree and members, zero coefficients dropped,
+the constant kept apart. Sums are taken in sorted order, so the order of the input can't change a bit of the result.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gpuqio.errors import InvalidProblem, InvalidTerm
+from gpuqio.problem import Problem, ProblemType
+
+__all__ = ["Canonical", "canonical"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """Terms of equal degree together, degrees ascending.
+
+    Attributes:
+        is_ising: variables are spins in {-1, 1}; otherwise bits in {0, 1}.
+        variables: (n,) the original ids, ascending; members below are places in it.
+        constant: the sum of all constant terms.
+        degrees: one entry a group, ascending, each at least 1.
+        members: one (m_d, d) array a group, each row ascending, rows sorted.
+        coefficients: one (m_d,) array a group, none zero.
+    """
+
+    is_ising: bool
+    variables: Ints
+    constant: float
+    degrees: tuple[int, ...]
+    members: tuple[Ints, ...]
+    coefficients: tuple[Floats, ...]
+
+    @property
+    def num_variables(self) -> int:
+        return len(self.variables)
+
+    @property
+    def num_terms(self) -> int:
+        return sum(len(c) for c in self.coefficients)
+
+    @property
+    def degree(self) -> int:
+        """The locality k: most variables in one term; 0 for a constant."""
+        return max(self.degrees, default=0)
+
+
+def canonical(problem: Problem) -> Canonical:
+    """The canonical form of `problem`.
+
+    Raises:
+        InvalidProblem: it has no terms at all, it has grouped terms, or its coefficients overflow when added up.
+        InvalidTerm: an ising term names a variable twice.
+    """
+    if problem.is_grouped:
+        raise InvalidProblem(
+            "Grouped terms can't be solved by this version. Write the squared sum out as plain terms.",
+            field="terms_slc",
+            code="AZQ103",
+        )
+    arrays = problem.term_arrays()
+    if len(arrays.coefficients) == 0:
+        raise InvalidProblem("The problem has no terms. Add at least one term.", field="terms", code="AZQ102")
+    if not math.isfinite(float(np.abs(arrays.coefficients).sum())):
+        raise InvalidProblem(
+            "The sum of the coefficients' magnitudes overflows. Scale the cost function down.", field="terms[].c"
+        )
+    is_ising = problem.problem_type in (ProblemType.ising, ProblemType.ising_grouped)
+    variables, places = np.unique(arrays.ids, return_inverse=True)
+    places, degrees = _distinct_members(places.astype(np.int64), np.diff(arrays.offsets), variables, is_ising)
+    starts = np.concatenate(([0], np.cumsum(degrees)))[:-1]
+
+    constant = float(np.sort(arrays.coefficients[degrees == 0]).sum())
+    groups: list[tuple[int, Ints, Floats]] = []
+    for degree in np.unique(degrees[degrees > 0]):
+        chosen = np.flatnonzero(degrees == degree)
+        rows = places[starts[chosen][:, None] + np.arange(degree)]
+        rows, coefficients = _merge(rows, arrays.coefficients[chosen])
+        if len(coefficients):
+            groups.append((int(degree), rows, coefficients))
+    return Canonical(
+        is_ising=is_ising,
+        variables=variables,
+        constant=constant,
+        degrees=tuple(g[0] for g in groups),
+        members=tuple(g[1] for g in groups),
+        coefficients=tuple(g[2] for g in groups),
+    )
+
+
+def _distinct_members(places: Ints, degrees: Ints, variables: Ints, is_ising: bool) -> tuple[Ints, Ints]:
+    """Members sorted inside each term, each once: x x = x for bits; for spins a repetition is refused."""
+    term = np.repeat(np.arange(len(degrees)), degrees)
+    order = np.lexsort((places, term))
+    places = places[order]
+    repeated = np.zeros(len(places), dtype=bool)
+    repeated[1:] = (places[1:] == places[:-1]) & (term[1:] == term[:-1])
+    if not repeated.any():
+        return places, degrees
+    if is_ising:
+        at = int(np.flatnonzero(repeated)[0])
+        raise InvalidTerm(
+            f"Duplicated ids detected in term! Term {term[at]} names variable {variables[places[at]]} twice.",
+            field=f"terms[{term[at]}].ids",
+            value=int(variables[places[at]]),
+            code="AZQ101",
+        )
+    return places[~repeated], degrees - np.bincount(term[repeated], minlength=len(degrees))
+
+
+def _merge(rows: Ints, coefficients: Floats) -> tuple[Ints, Floats]:
+    """Equal rows added up, in the order of their coefficients; zero sums dropped."""
+    order = np.lexsort((coefficients, *rows.T[::-1]))
+    rows, coefficients = rows[order], coefficients[order]
+    first = np.ones(len(rows), dtype=bool)
+    first[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    starts = np.flatnonzero(first)
+    sums = np.add.reduceat(coefficients, starts)
+    return rows[starts[sums != 0]], sums[sums != 0]

@@ -1,0 +1,156 @@
+"""Layouts: a problem as the arrays a kernel walks over, and the one function that chooses between them.
+
+Every problem is written in bits b: flipping bit i changes the energy by (1 - 2 b_i) G_i with the gain
+G_i = base_i + sum over i's entries of weight x combine(bits of the entry's other members). A spin is s = 1 - 2b, so
+c s_i s_j ... adds -2c to each base and 4c to the weights, combined by parity; a pubo term c x_i x_j ... adds c,
+combined by product. Terms are never expanded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from gpuqio.pack.canonical import Canonical, Ints
+from gpuqio.pack.fixed_point import FixedPoint, fixed_point
+
+__all__ = ["Layout", "Strategy", "choose", "lay_out"]
+
+Int32s = npt.NDArray[np.int32]
+
+DENSE_LIMIT = 4096
+"""Most variables of a dense layout: its matrix then takes 64 MiB."""
+
+DENSE_SHARE = 8
+"""Dense above one coupling in this many: there a row update costs less than walking the neighbours."""
+
+
+class Strategy(Enum):
+    """How a sweep is done; the values are those of cuda/layouts.cuh."""
+
+    WINDOW = 0
+    LANE_NEIGHBOUR = 1
+    LANE_PARITY = 2
+    LANE_PRODUCT = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """A packed problem: immutable, shared by all runs on it.
+
+    Attributes:
+        strategy: which move walks it.
+        num_variables: n.
+        base: (n,) int32, WINDOW: padded to a multiple of 32.
+        weights: (n, padded n) int32 symmetric for WINDOW, else (entries,) int32.
+        offsets: (n + 1,) int32, first entry of each variable; empty for WINDOW.
+        members: int32, the other members of each entry; empty for WINDOW.
+        member_offsets: (entries + 1,) int32 for LANE_PARITY and LANE_PRODUCT, else empty.
+        zero_energy: integer energy of the state of all bits 0 (all spins up), without the constant.
+        fixed: the integer coefficients.
+        problem: the canonical problem it was made from.
+    """
+
+    strategy: Strategy
+    num_variables: int
+    base: Int32s
+    weights: Int32s
+    offsets: Int32s
+    members: Int32s
+    member_offsets: Int32s
+    zero_energy: int
+    fixed: FixedPoint
+    problem: Canonical
+
+    @property
+    def work(self) -> float:
+        """Predicted cost of one sweep of one chain, in units of one cheap attempt."""
+        if self.strategy is Strategy.WINDOW:
+            return self.num_variables * (1.0 + 0.02 * self.num_variables)
+        return self.num_variables + 0.1 * (len(self.weights) + len(self.members))
+
+
+def choose(problem: Canonical) -> tuple[Strategy, str]:
+    """Which strategy walks `problem`, and why in a sentence. A function of the problem alone."""
+    n = problem.num_variables
+    if problem.degree > 2:
+        strategy = Strategy.LANE_PARITY if problem.is_ising else Strategy.LANE_PRODUCT
+        return strategy, f"terms of up to {problem.degree} variables: k-local, one chain a lane"
+    couplings = sum(len(c) for d, c in zip(problem.degrees, problem.coefficients, strict=True) if d == 2)
+    pairs = n * (n - 1) // 2
+    if n <= DENSE_LIMIT and couplings * DENSE_SHARE > pairs:
+        return Strategy.WINDOW, f"{couplings} of {pairs} possible couplings: dense, 32 spins a window"
+    return Strategy.LANE_NEIGHBOUR, f"{couplings} of {pairs} possible couplings: sparse, one chain a lane"
+
+
+def lay_out(problem: Canonical) -> Layout:
+    """The arrays for `problem` in the strategy that `choose` gives it."""
+    strategy, _ = choose(problem)
+    fixed = fixed_point(problem)
+    n = problem.num_variables
+    base = np.zeros(-(-n // 32) * 32 if strategy is Strategy.WINDOW else n, dtype=np.int64)
+    for rows, steps in zip(problem.members, fixed.coefficients, strict=True):
+        if problem.is_ising:
+            np.subtract.at(base, rows, 2 * steps[:, None])
+        elif rows.shape[1] == 1:
+            base[rows[:, 0]] += steps
+    empty = np.zeros(0, dtype=np.int32)
+    weights, offsets, members, member_offsets = empty, empty, empty, empty
+    if strategy is Strategy.WINDOW:
+        weights = _matrix(problem, fixed, len(base))
+    else:
+        weights, offsets, members, member_offsets = _entries(problem, fixed)
+    return Layout(
+        strategy=strategy,
+        num_variables=n,
+        base=base.astype(np.int32),
+        weights=weights,
+        offsets=offsets,
+        members=members,
+        member_offsets=empty if strategy is Strategy.LANE_NEIGHBOUR else member_offsets,
+        zero_energy=sum(int(c.sum()) for c in fixed.coefficients) if problem.is_ising else 0,
+        fixed=fixed,
+        problem=problem,
+    )
+
+
+def _matrix(problem: Canonical, fixed: FixedPoint, padded: int) -> Int32s:
+    matrix = np.zeros((problem.num_variables, padded), dtype=np.int32)
+    for rows, steps in zip(problem.members, fixed.coefficients, strict=True):
+        if rows.shape[1] == 2:
+            matrix[rows[:, 0], rows[:, 1]] = matrix[rows[:, 1], rows[:, 0]] = 4 * steps if problem.is_ising else steps
+    return matrix
+
+
+def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Int32s, Int32s, Int32s, Int32s]:
+    """Each variable's terms with their other members: weights, offsets, members, member offsets."""
+    owners: list[Ints] = [np.zeros(0, dtype=np.int64)]
+    weights: list[Ints] = [np.zeros(0, dtype=np.int64)]
+    others: list[Ints] = [np.zeros(0, dtype=np.int64)]
+    lengths: list[Ints] = [np.zeros(0, dtype=np.int64)]
+    for rows, steps in zip(problem.members, fixed.coefficients, strict=True):
+        degree = rows.shape[1]
+        if degree < 2:
+            continue
+        for place in range(degree):
+            owners.append(rows[:, place])
+            weights.append(4 * steps if problem.is_ising else steps)
+            others.append(np.delete(rows, place, axis=1).ravel())
+            lengths.append(np.full(len(rows), degree - 1))
+    owner, length = np.concatenate(owners), np.concatenate(lengths)
+    starts = np.cumsum(length) - length
+    order = np.argsort(owner, kind="stable")
+    length = length[order]
+    member_offsets = np.concatenate(([0], np.cumsum(length)))
+    within = np.arange(member_offsets[-1]) - np.repeat(member_offsets[:-1], length)
+    members = np.concatenate(others)[np.repeat(starts[order], length) + within]
+    offsets = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=problem.num_variables))))
+    return (
+        np.concatenate(weights)[order].astype(np.int32),
+        offsets.astype(np.int32),
+        members.astype(np.int32),
+        member_offsets.astype(np.int32),
+    )

@@ -1,0 +1,52 @@
+"""A stage: one uninterrupted stretch of Monte Carlo, as every engine understands it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gpuqio.pack import Layout
+
+__all__ = ["Stage"]
+
+HOTTEST = 2.0**60
+"""Integer temperature that stands for beta = 0: above it every rise below 2^30 passes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """What a problem's chains do until the next decision.
+
+    Attributes:
+        chains: replicas in all.
+        sweeps: sweeps of each chain.
+        betas: inverse temperatures in the problem's own cost units, float64, ascending.
+            Annealing: (sweeps,), one a sweep for all chains. Exchange: (rungs,), one a rung of each ladder;
+            chains is then a multiple of rungs.
+        exchange: whether the betas are rungs between which chains change places after each sweep.
+        seed: 64-bit seed of all its random words.
+    """
+
+    chains: int
+    sweeps: int
+    betas: npt.NDArray[np.float64]
+    exchange: bool
+    seed: int
+
+    @property
+    def rungs(self) -> int:
+        """Rungs of a ladder; 0 when annealing."""
+        return len(self.betas) if self.exchange else 0
+
+    def temperatures(self, layout: Layout) -> npt.NDArray[np.float32]:
+        """1/beta in integer energy units, float32, as the kernels take it."""
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.minimum(1.0 / (self.betas * layout.fixed.unit), HOTTEST).astype(np.float32)
+
+    def gaps(self, layout: Layout) -> npt.NDArray[np.float32]:
+        """Differences of neighbouring betas times the energy unit, float32; empty when annealing."""
+        if not self.exchange:
+            return np.zeros(0, np.float32)
+        return np.clip(np.diff(self.betas) * layout.fixed.unit, 0, 2.0**60).astype(np.float32)

@@ -54,10 +54,11 @@ GQ void sweep_lanes(Ensemble& e) {
 
 GQ void sweep_windows(Ensemble& e) {
     const int words = window_words(e.problem);
+    WindowDraws draws;
     for (int c = 0; c < e.chains; ++c) {
         const float temperature = e.rungs ? e.chain_temperature[c] : e.temperature[e.sweep];
         window_sweep(e.problem, e.gains + int64_t(c) * words * 32, e.spins + int64_t(c) * words, temperature,
-                     unsigned(c), unsigned(e.sweep), seed_of(e), e.energy[c], e.flips);
+                     unsigned(c), unsigned(e.sweep), seed_of(e), draws, e.energy[c], e.flips);
     }
 }
 
@@ -91,13 +92,14 @@ GQ void start_window(Ensemble& e, int chain, int word, unsigned bits) {
     uint32_t* spins = e.spins + int64_t(chain) * words;
     if (word == 0) {
         for (int k = 0; k < words; ++k) store(gains + 32 * k, load(e.problem.base + 32 * k));
-        for (int k = 0; k < words; ++k) spins[k] = 0;
     }
+    const unsigned set = bits;
     for (; bits; bits &= bits - 1) {
         const int v = 32 * word + first(bits);
         e.energy[chain] += gains[v];
-        window_flip(e.problem, v, false, gains, spins);
+        window_flip(e.problem.weights + int64_t(v) * (words * 32), uniform(false), gains, words);
     }
+    spins[word] = set;
 }
 
 template <int STRATEGY>

@@ -27,8 +27,8 @@ GQ vi threshold(const vu& r, const vf& temperature) {
 
 // Metropolis with ties broken by one spare random bit. Accepting every zero-cost move in a sequential sweep is not
 // ergodic (a ferromagnetic ring never equilibrates); any symmetric rule at d = 0 keeps detailed balance.
-GQ vb accepts(const vi& rise, const vi& threshold, const vb& tails) {
-    return and_not(rise <= threshold, (rise == 0) & tails);
+GQ unsigned accepted(const vi& rise, const vi& threshold, const vb& tails) {
+    return ~ballot((rise > threshold) | ((rise == 0) & tails));
 }
 GQ vb tails(const vu& r) { return (r & 1u) == 0u; }
 

@@ -6,7 +6,7 @@
 namespace gq {
 enum purpose : unsigned {
     INIT = 0,      // position = block of 128 variables; the words are their first bits
-    FLIP = 1,      // position and word: see flip_counter in the move; the top 24 bits are u, bit 0 breaks ties
+    FLIP = 1,      // position and word: said in the move; the top 23 bits are u, bit 0 breaks ties
     EXCHANGE = 2,  // position = slot of the lower rung, chain = 0
 };
 }  // namespace gq

@@ -65,8 +65,7 @@ GQ_BINARY(|)
         GQ_EACH r.q[i] = (vi::native)(a.q[i] OP b);                       \
         return r;                                                         \
     }
-GQ_COMPARE(<=)
-GQ_COMPARE(<)
+GQ_COMPARE(>)
 GQ_COMPARE(==)
 #undef GQ_COMPARE
 
@@ -75,9 +74,9 @@ GQ vb operator&(const vb& a, const vb& b) {
     GQ_EACH r.q[i] = a.q[i] & b.q[i];
     return r;
 }
-GQ vb and_not(const vb& a, const vb& b) {
+GQ vb operator|(const vb& a, const vb& b) {
     vb r;
-    GQ_EACH r.q[i] = a.q[i] & ~b.q[i];
+    GQ_EACH r.q[i] = a.q[i] | b.q[i];
     return r;
 }
 
@@ -114,6 +113,11 @@ GQ vb spread(unsigned word) {
     }
     return r;
 }
+GQ vb uniform(bool c) {
+    vb r;
+    GQ_EACH r.q[i] = -int(c) - vi::native{};
+    return r;
+}
 GQ unsigned ballot(const vb& c) {
     unsigned r = 0;
 #if defined(__AVX2__)
@@ -128,12 +132,6 @@ GQ unsigned ballot(const vb& c) {
 template <class T>
 GQ T bcast(const lanes<T>& x, int source) {
     return reinterpret_cast<const T*>(&x)[source];
-}
-template <class T>
-GQ lanes<T> select(const vb& c, const lanes<T>& a, const lanes<T>& b) {
-    lanes<T> r;
-    GQ_EACH r.q[i] = c.q[i] ? a.q[i] : b.q[i];
-    return r;
 }
 GQ vi keep(const vb& c, const vi& x) {
     vi r;

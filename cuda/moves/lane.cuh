@@ -37,7 +37,7 @@ GQ void lane_sweep(const Problem& p, uint32_t* spins, const vf& temperature, uns
                 philox(splat(unsigned(j >> 2)), splat(sweep), lane() + first_chain, splat(unsigned(FLIP)), seed, word);
             const vu r = word[j & 3];
             const vi rise = negate_if(spread(spins[j]), lane_gain<STRATEGY>(p, j, spins));
-            const unsigned hit = ballot(accepts(rise, threshold(r, temperature), tails(r))) & valid;
+            const unsigned hit = accepted(rise, threshold(r, temperature), tails(r)) & valid;
             spins[j] ^= hit;
             change = change + keep(spread(hit), rise);
             flips += population(hit);

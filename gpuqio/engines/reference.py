@@ -99,13 +99,15 @@ def _rise(layout: Layout, bits: Ints, v: int) -> Ints:
 
 
 def _flip_words(layout: Layout, stage: Stage, v: int, sweep: int) -> npt.NDArray[np.uint32]:
-    """The random word of variable v in each chain: windows share a call 128 variables apart, lanes 4 in a row."""
+    """The random word of variable v in each chain: a window of 32 is one draw of its chain, four draws a call;
+    a lane has a call for four variables."""
+    chains = np.arange(stage.chains)
     if layout.strategy is Strategy.WINDOW:
-        position, word = (v >> 7) * 32 + (v & 31), (v >> 5) & 3
-    else:
-        position, word = v >> 2, v & 3
-    words: npt.NDArray[np.uint32] = philox(position, sweep, np.arange(stage.chains), Purpose.FLIP, stage.seed)[word]
-    return words
+        draw = chains * -(-layout.num_variables // 32) + v // 32
+        words = philox(v % 32, sweep, draw // 4, Purpose.FLIP, stage.seed)
+        return words[draw % 4, chains]
+    words = philox(v // 4, sweep, chains, Purpose.FLIP, stage.seed)
+    return words[v % 4]
 
 
 def _sweep(layout: Layout, stage: Stage, out: Outcome, temperature: npt.NDArray[np.float32]) -> None:

@@ -63,8 +63,8 @@ GQ void sweep_windows(Ensemble& e) {
 }
 
 template <int STRATEGY>
-GQ void advance(Ensemble& e, int sweeps, const volatile int32_t* stop) {
-    for (; sweeps > 0 && !finished(e) && !*stop; --sweeps) {
+GQ void advance(Ensemble& e, int sweeps) {
+    for (; sweeps > 0 && !finished(e); --sweeps) {
         if constexpr (STRATEGY == WINDOW) {
             sweep_windows(e);
         } else {

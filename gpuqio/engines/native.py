@@ -80,7 +80,7 @@ def _load(isa: str) -> ctypes.CDLL:
         ) from error
     lib.gq_start.argtypes = (_P, _P)
     lib.gq_start.restype = None
-    lib.gq_advance.argtypes = (_P, _P, ctypes.c_int32, _P)
+    lib.gq_advance.argtypes = (_P, _P, ctypes.c_int32)
     lib.gq_advance.restype = None
     if lib.gq_ensemble_bytes() != ctypes.sizeof(_Ensemble):
         raise EngineUnavailable(f"{path.name} was built from other sources than this package. Reinstall gpuqio.")
@@ -102,7 +102,7 @@ class Ensemble:
         self,
         layout: Layout,
         stage: Stage,
-        initial: npt.NDArray[np.int64] | None = None,
+        initial: npt.NDArray[np.uint8] | None = None,
         goal: int | None = None,
         lib: ctypes.CDLL | None = None,
     ) -> None:
@@ -143,8 +143,13 @@ class Ensemble:
             lowest=2**62,
         )
         self.address = ctypes.addressof(self._struct)
-        first = None if initial is None else _to_words(np.asarray(initial, np.uint8)[None])
+        first = None if initial is None else _to_words(initial[None])
         self.lib.gq_start(self.address, None if first is None else first.ctypes.data)
+
+    def extend(self, stage: Stage) -> None:
+        """Go on with the same chains up to the sweeps of `stage`, which differs in nothing else."""
+        self.stage = stage
+        self._struct.sweeps = stage.sweeps
 
     @property
     def sweeps(self) -> int:
@@ -203,11 +208,11 @@ class Ensemble:
         return np.ascontiguousarray(lanes.transpose(0, 2, 1)).reshape(-1, n)[:chains]
 
 
-def advance(ensembles: Sequence[Ensemble], sweeps: Sequence[int], stop: ctypes.c_int32) -> None:
-    """Up to `sweeps[i]` more sweeps of each ensemble, in one crossing. Returns early once `stop` is not 0."""
+def advance(ensembles: Sequence[Ensemble], sweeps: Sequence[int]) -> None:
+    """Up to `sweeps[i]` more sweeps of each ensemble, in one crossing; ctypes lets other threads run meanwhile."""
     addresses = np.array([e.address for e in ensembles], np.uintp)
     counts = np.array(sweeps, np.int32)
-    ensembles[0].lib.gq_advance(addresses.ctypes.data, counts.ctypes.data, len(counts), ctypes.addressof(stop))
+    ensembles[0].lib.gq_advance(addresses.ctypes.data, counts.ctypes.data, len(counts))
 
 
 def _to_words(bits: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:

@@ -77,7 +77,8 @@ def _first_bits(layout: Layout, stage: Stage) -> Ints:
 def _values(layout: Layout, bits: Ints, rows: Ints) -> Ints:
     """Each term's product of variables, (chains, terms): spins 1 - 2b for ising, else bits."""
     variables = 1 - 2 * bits if layout.problem.is_ising else bits
-    return variables[:, rows].prod(axis=2)
+    products: Ints = variables[:, rows].prod(axis=2)
+    return products
 
 
 def _energies(layout: Layout, bits: Ints) -> Ints:
@@ -104,10 +105,10 @@ def _flip_words(layout: Layout, stage: Stage, v: int, sweep: int) -> npt.NDArray
     chains = np.arange(stage.chains)
     if layout.strategy is Strategy.WINDOW:
         draw = chains * -(-layout.num_variables // 32) + v // 32
-        words = philox(v % 32, sweep, draw // 4, Purpose.FLIP, stage.seed)
-        return words[draw % 4, chains]
-    words = philox(v // 4, sweep, chains, Purpose.FLIP, stage.seed)
-    return words[v % 4]
+        words = philox(v % 32, sweep, draw // 4, Purpose.FLIP, stage.seed)[draw % 4, chains]
+    else:
+        words = philox(v // 4, sweep, chains, Purpose.FLIP, stage.seed)[v % 4]
+    return np.asarray(words, np.uint32)
 
 
 def _sweep(layout: Layout, stage: Stage, out: Outcome, temperature: npt.NDArray[np.float32]) -> None:

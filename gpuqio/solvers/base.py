@@ -1,11 +1,54 @@
-"""What a solver is: a frozen value that checks itself and knows nothing of workspaces."""
+"""What a solver is: a frozen value that checks itself and knows nothing of workspaces or engines.
+
+A solver makes a `Plan` for a packed problem; the plan names one stage after another, and is told how each ended.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Solver"]
+import numpy as np
+import numpy.typing as npt
+
+from gpuqio.pack import Layout
+from gpuqio.solvers.stage import Stage
+
+__all__ = ["Plan", "Solver", "Trial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How a stage stands when its sweeps are done.
+
+    Attributes:
+        stage: what was done.
+        lowest: best integer energy visited.
+        reached: sweeps after which it was visited.
+        swaps: (rungs - 1,) accepted exchanges between neighbouring rungs.
+    """
+
+    stage: Stage
+    lowest: int
+    reached: int
+    swaps: npt.NDArray[np.int64]
+
+
+class Plan(Protocol):
+    """The stages of one problem, decided one after another. Knows no clock: the same trials give the same stages."""
+
+    @property
+    def converged(self) -> bool:
+        """True when the plan ended because nothing more was to be gained, not because all was done."""
+
+    def first(self) -> Stage: ...
+
+    def after(self, trial: Trial) -> Stage | None:
+        """The next stage, None when done. A stage with `continues` set goes on with the chains of the last."""
+
+    def parameters(self, stage: Stage) -> Mapping[str, object]:
+        """Parameters that repeat `stage`, as the wire spells them."""
 
 
 class Solver(Protocol):
@@ -19,5 +62,18 @@ class Solver(Protocol):
     def timeout(self) -> float | None:
         """Seconds of solving after which the best so far is returned; None for no limit."""
 
+    @property
+    def seed(self) -> int | None:
+        """Seed of all random words; None for a fresh one each run, echoed in the result."""
+
+    @property
+    def number_of_solutions(self) -> int: ...
+
+    @property
+    def cost_limit(self) -> float | None:
+        """Stop once a cost at or below this is found."""
+
     def parameters(self) -> Mapping[str, object]:
         """The parameters as the wire spells them."""
+
+    def plan(self, layout: Layout, seed: int) -> Plan: ...

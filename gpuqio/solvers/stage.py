@@ -27,6 +27,7 @@ class Stage:
             chains is then a multiple of rungs.
         exchange: whether the betas are rungs between which chains change places after each sweep.
         seed: 64-bit seed of all its random words.
+        continues: go on with the last stage's chains, which had the same betas and seed, up to `sweeps`.
     """
 
     chains: int
@@ -34,6 +35,7 @@ class Stage:
     betas: npt.NDArray[np.float64]
     exchange: bool
     seed: int
+    continues: bool = False
 
     @property
     def rungs(self) -> int:

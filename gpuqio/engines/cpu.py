@@ -1,0 +1,82 @@
+"""The CPU engine: many solves advanced together, each crossing into native code once for all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from gpuqio.engines.base import StopFlag, Work
+from gpuqio.engines.native import Ensemble, advance, instruction_set, library
+from gpuqio.engines.solve import Solve
+from gpuqio.result import Result, StopReason
+
+__all__ = ["CpuEngine", "CpuRun"]
+
+CROSSING_SECONDS = 0.005
+"""How long native code is left alone: so often the stop flag is looked at."""
+
+
+class CpuRun:
+    """Some problems under one solver. Owned by one worker at a time."""
+
+    def __init__(self, solves: Sequence[Solve[Ensemble]], engine: CpuEngine) -> None:
+        self.solves = solves
+        self._engine = engine
+
+    @property
+    def finished(self) -> bool:
+        return all(s.stop_reason is not None for s in self.solves)
+
+    @property
+    def predicted_seconds(self) -> float:
+        """Of the current stages. A parameter-free search may add more."""
+        return sum(s.sweeps_left * s.sweep_work for s in self.solves) * self._engine.seconds_per_work
+
+
+class CpuEngine:
+    """Runs the compiled kernels on this processor; any number of workers may use one engine at a time.
+
+    Raises:
+        EngineUnavailable: the package was installed without its library.
+    """
+
+    name = "cpu"
+
+    def __init__(self) -> None:
+        library()
+        self.device = instruction_set()
+        self.seconds_per_work = 5e-9  # a guess; each crossing corrects it
+
+    def start(self, work: Work) -> CpuRun:
+        """Check, pack and initialise. Raises `InputError` for a bad problem."""
+        return CpuRun([Solve(problem, work.solver, Ensemble) for problem in work.problems], self)
+
+    def advance(self, runs: Sequence[CpuRun], seconds: float, stop: StopFlag) -> None:
+        """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished."""
+        deadline = time.monotonic() + seconds
+        active = [s for run in runs for s in run.solves if s.stop_reason is None]
+        while active and not stop.is_set() and (left := deadline - time.monotonic()) > 0:
+            self._cross(active, min(left, CROSSING_SECONDS))
+            for solve in active:
+                solve.take_stock()
+            active = [s for s in active if s.stop_reason is None]
+
+    def outcome(self, run: CpuRun, reason: StopReason | None) -> tuple[Result, ...]:
+        """One result a problem: the best found so far."""
+        return tuple(s.result(self.name, self.device, reason) for s in run.solves)
+
+    def _cross(self, solves: Sequence[Solve[Ensemble]], seconds: float) -> None:
+        """One crossing of about `seconds`, shared out evenly; at least one sweep of each."""
+        share = seconds / len(solves) / self.seconds_per_work
+        sweeps = [max(1, min(s.sweeps_left, int(share / s.sweep_work))) for s in solves]
+        chains = [s.chains for s in solves if s.chains is not None]
+        before = [c.sweeps for c in chains]
+        begun = time.monotonic()
+        advance(chains, sweeps)
+        took = time.monotonic() - begun
+        done = [(c.sweeps - b) * s.sweep_work for c, b, s in zip(chains, before, solves, strict=True)]
+        total = sum(done)
+        for solve, work in zip(solves, done, strict=True):
+            solve.seconds += took * work / total
+        if took > 1e-4:
+            self.seconds_per_work += 0.5 * (took / total - self.seconds_per_work)

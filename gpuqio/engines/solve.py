@@ -1,0 +1,184 @@
+"""One problem on its way from packed to solved: which stage it is in, and the best found so far.
+
+Engine-neutral: the engine says how the chains of a stage are made, and advances them.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from gpuqio.pack import Layout, pack
+from gpuqio.problem import Problem
+from gpuqio.result import Report, Result, StopReason
+from gpuqio.solvers.base import Solver, Trial
+from gpuqio.solvers.stage import Stage
+
+__all__ = ["Chains", "Solve"]
+
+Bits = npt.NDArray[np.uint8]
+
+
+class Chains(Protocol):
+    """All chains of a problem in one stage, wherever they live. See `gpuqio.engines.native.Ensemble`."""
+
+    @property
+    def stage(self) -> Stage: ...
+    @property
+    def sweeps(self) -> int: ...
+    @property
+    def flips(self) -> int: ...
+    @property
+    def lowest(self) -> int: ...
+    @property
+    def reached(self) -> int: ...
+    @property
+    def reached_goal(self) -> bool: ...
+    @property
+    def finished(self) -> bool: ...
+    @property
+    def swaps(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def best_energies(self) -> npt.NDArray[np.int64]: ...
+    def best_bits(self) -> Bits: ...
+    def extend(self, stage: Stage) -> None: ...
+
+
+C = TypeVar("C", bound=Chains)
+StartChains = Callable[[Layout, Stage, Bits | None, int | None], C]
+
+
+class Solve(Generic[C]):
+    """A problem, its plan, and the chains of the current stage.
+
+    Attributes:
+        layout: the packed problem.
+        chains: of the current stage; None for a problem without variables.
+        seconds: of solving so far; the engine counts them.
+        stop_reason: why it ended; None while there is more to do.
+    """
+
+    def __init__(self, problem: Problem, solver: Solver, start: StartChains[C]) -> None:
+        problem.check()
+        self.layout = pack(problem)
+        self.seconds = 0.0
+        self.stop_reason: StopReason | None = None
+        self._problem, self._solver, self._start = problem, solver, start
+        self._seed = secrets.randbits(32) if solver.seed is None else solver.seed
+        self._ended: list[tuple[int, int, int]] = []  # sweeps, flips, exchanges of each stage that has ended
+        self.chains: C | None = None
+        self._best: C | None = None
+        if self.layout.num_variables == 0:
+            self.stop_reason = StopReason.COMPLETED
+            return
+        self._plan = solver.plan(self.layout, self._seed)
+        self._begin(self._plan.first())
+
+    @property
+    def sweeps_left(self) -> int:
+        """Sweeps until the current stage ends; 0 when solved."""
+        if self.chains is None or self.stop_reason is not None:
+            return 0
+        return self.chains.stage.sweeps - self.chains.sweeps
+
+    @property
+    def sweep_work(self) -> float:
+        """Predicted cost of one sweep of all chains, in the units of `Layout.work`."""
+        return 0.0 if self.chains is None else self.layout.work * self.chains.stage.chains
+
+    def take_stock(self) -> None:
+        """After an advance: where the stage has ended, note its best and begin the next one."""
+        chains = self.chains
+        if chains is None or self.stop_reason is not None or not chains.finished:
+            return
+        self._keep_best()
+        if chains.reached_goal:
+            self.stop_reason = StopReason.COST_LIMIT
+            return
+        stage = self._plan.after(Trial(chains.stage, chains.lowest, chains.reached, chains.swaps))
+        if stage is None:
+            self.stop_reason = StopReason.CONVERGED if self._plan.converged else StopReason.COMPLETED
+        elif stage.continues:
+            chains.extend(stage)
+        else:
+            self._ended.append(_work(chains))
+            self._begin(stage)
+
+    def result(self, engine: str, device: str, reason: StopReason | None) -> Result:
+        """The best so far. `reason` says why, if it has not ended by itself."""
+        stop_reason = self.stop_reason or reason or StopReason.COMPLETED
+        if self.chains is None:
+            costs = self._problem.evaluate_states(self.layout.problem.variables, np.zeros((1, 0), np.int8))
+            parameters = {**self._solver.parameters(), "seed": self._seed}
+            report = Report(engine, device, "none", 0, 0, 0, 0, self.seconds, 0.0, stop_reason)
+            return Result(self.layout.problem.variables, np.zeros((1, 0), np.int8), costs, parameters, report)
+        best = self._keep_best()
+        states = self._distinct(best)
+        costs = self._problem.evaluate_states(self.layout.problem.variables, states)
+        order = np.argsort(costs, kind="stable")
+        stage = best.stage
+        if stage.exchange:  # a ladder stopped early is a shorter run on the same ladder
+            stage = replace(stage, sweeps=max(best.sweeps, 1))
+        sweeps, flips, exchanges = map(sum, zip(*self._ended, _work(self.chains), strict=True))
+        fixed = self.layout.fixed
+        report = Report(
+            engine=engine,
+            device=device,
+            strategy=self.layout.strategy.name.lower().replace("_", "-"),
+            replicas=stage.chains,
+            sweeps=sweeps,
+            flips=flips,
+            exchanges=exchanges,
+            seconds=self.seconds,
+            resolution=0.0 if fixed.is_exact else fixed.unit,
+            stop_reason=stop_reason,
+        )
+        return Result(self.layout.problem.variables, states[order], costs[order], self._plan.parameters(stage), report)
+
+    def _begin(self, stage: Stage) -> None:
+        self.chains = self._start(self.layout, stage, self._first_bits(), self._goal())
+
+    def _keep_best(self) -> C:
+        """The chains of the stage with the best energy; of equals the first, which took less work."""
+        assert self.chains is not None
+        if self._best is None or self.chains.lowest < self._best.lowest:
+            self._best = self.chains
+        return self._best
+
+    def _distinct(self, chains: C) -> npt.NDArray[np.int8]:
+        """(k, n) values of the best distinct states of `chains`, at most as many as asked for."""
+        order = np.argsort(chains.best_energies, kind="stable")
+        bits = chains.best_bits()
+        wanted = self._solver.number_of_solutions
+        chosen: dict[bytes, int] = {}
+        for chain in order.tolist():
+            chosen.setdefault(bits[chain].tobytes(), chain)
+            if len(chosen) == wanted:
+                break
+        states = bits[list(chosen.values())].astype(np.int8)
+        return 1 - 2 * states if self.layout.problem.is_ising else states
+
+    def _first_bits(self) -> Bits | None:
+        start = self._problem.init_config
+        if not start:
+            return None
+        values = np.array([start[v] for v in self.layout.problem.variables.tolist()])
+        bits: Bits = ((1 - values) // 2 if self.layout.problem.is_ising else values).astype(np.uint8)
+        return bits
+
+    def _goal(self) -> int | None:
+        limit = self._solver.cost_limit
+        if limit is None:
+            return None
+        goal = (limit - self.layout.problem.constant) / self.layout.fixed.unit
+        return math.floor(min(max(goal, -(2.0**62)), 2.0**62))
+
+
+def _work(chains: Chains) -> tuple[int, int, int]:
+    return chains.sweeps, chains.flips, int(chains.swaps.sum())

@@ -1,0 +1,74 @@
+"""What all solvers share: seed, limits, number of solutions; and checks that name the parameter and its value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gpuqio.errors import InvalidParameter
+
+__all__ = ["Settings", "number", "spelled", "whole"]
+
+MOST_SOLUTIONS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Parameters that every solver takes.
+
+    Attributes:
+        seed: 0 to 2^63 - 1; the same seed gives the same answer. None: a fresh one each run, echoed in the result.
+        timeout: seconds of solving, at least 0, after which the best so far is returned. None: no limit.
+        number_of_solutions: how many distinct configurations to return at most, 1 to 10.
+        cost_limit: stop once a cost at or below this is found. None: no limit.
+        spelling: parameters given by their other name (``step_limit``), echoed so.
+    """
+
+    seed: int | None = None
+    timeout: float | None = None
+    number_of_solutions: int = 1
+    cost_limit: float | None = None
+    spelling: Mapping[str, str] | None = None
+
+    def check_settings(self) -> None:
+        """Raise `InvalidParameter` for the first of these that is out of its range."""
+        whole("seed", self.seed, 0, 2**63 - 1)
+        if number("timeout", self.timeout) is not None and float(self.timeout or 0) < 0:
+            raise InvalidParameter(
+                f"timeout value must be non-negative; found timeout={self.timeout}.",
+                field="timeout",
+                value=self.timeout,
+                code="AZQ107",
+            )
+        whole("number_of_solutions", self.number_of_solutions, 1, MOST_SOLUTIONS)
+        number("cost_limit", self.cost_limit)
+
+
+def whole(name: str, value: object, low: int, high: int) -> None:
+    """`value` is None or an int from `low` to `high`; else `InvalidParameter`."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _refused(name, value, "a whole number")
+    if not low <= value <= high:
+        raise _refused(name, value, f"a whole number from {low} to {high}")
+
+
+def number(name: str, value: object) -> object:
+    """`value` if it is None or a finite int or float; else `InvalidParameter`."""
+    if value is None:
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _refused(name, value, "a finite number")
+    return value
+
+
+def spelled(parameters: Mapping[str, object], spelling: Mapping[str, str] | None) -> dict[str, object]:
+    """The parameters that were given, each under the name it was given by, in alphabetical order."""
+    names = spelling or {}
+    return {names.get(k, k): v for k, v in sorted(parameters.items()) if v is not None}
+
+
+def _refused(name: str, value: object, wanted: str) -> InvalidParameter:
+    return InvalidParameter(f"{name} must be {wanted}; found {name}={value!r}.", field=name, value=value, code="AZQ107")

@@ -1,0 +1,74 @@
+"""Temperature ranges and ladders, from the problem's own weights.
+
+A constant range freezes weighted problems and boils unweighted ones, so both ends come from the energy rises that
+single flips can make. Ladders are respaced so that neighbours exchange equally often: with rejection rates r_i the
+communication barrier is Lambda = sum r_i, and about 2 Lambda rungs are best (Syed, Bouchard-Cote, Deligiannidis,
+Doucet, "Non-reversible parallel tempering", JRSS-B 84, 2022).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from gpuqio.pack import Layout
+
+__all__ = ["barrier", "geometric_ladder", "respaced", "temperature_range"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def temperature_range(layout: Layout) -> tuple[float, float]:
+    """(hottest, coldest) temperature worth visiting, in the problem's cost units, hottest > coldest > 0.
+
+    Hottest: 3/4 of the largest root-mean-square rise over random states (1.5 Tc for the SK model). Coldest: a fifth of
+    the typical variable's smallest coefficient step, which freezes discrete problems; for coefficients without a
+    smallest step, a hundredth of the typical field over sqrt(n), the scale of the softest spins of a mean-field glass.
+    """
+    spread = np.zeros(layout.num_variables)
+    mean = np.zeros(layout.num_variables)
+    step = np.full(layout.num_variables, np.inf)
+    for rows, coefficients in zip(layout.problem.members, layout.problem.coefficients, strict=True):
+        degree = rows.shape[1]
+        if layout.problem.is_ising:
+            size, share = 2.0 * coefficients, 0.0
+        else:  # a product of degree - 1 other bits is 1 in this share of random states
+            size, share = coefficients, 0.5 ** (degree - 1)
+        for place in range(degree):
+            np.add.at(mean, rows[:, place], share * size)
+            np.add.at(spread, rows[:, place], size**2 * (share * (1 - share) if share else 1.0))
+            np.minimum.at(step, rows[:, place], np.abs(size))
+    rise = np.sqrt(mean**2 + spread)
+    active = np.isfinite(step)
+    if not active.any():
+        return 1.0, 0.5
+    hottest = 0.75 * float(rise.max())
+    soft = 0.02 * float(np.median(rise[active])) / math.sqrt(layout.num_variables)
+    coldest = max(0.2 * float(np.median(step[active])), soft)
+    return hottest, min(coldest, hottest / 4)
+
+
+def geometric_ladder(hottest: float, coldest: float, rungs: int) -> Floats:
+    """`rungs` betas from 1/hottest to 1/coldest in equal ratios."""
+    return np.geomspace(1 / hottest, 1 / coldest, rungs)
+
+
+def barrier(rejections: Floats) -> float:
+    """Lambda, the sum of the rejection rates between neighbouring rungs."""
+    return float(rejections.sum())
+
+
+def respaced(betas: Floats, rejections: Floats, rungs: int) -> Floats:
+    """`rungs` betas over the same range, such that each gap holds an equal share of the barrier.
+
+    The cumulative barrier is interpolated linearly in log beta. A little is added to each gap, so that a range
+    without rejections keeps its rungs apart.
+    """
+    share = rejections + 0.02
+    cumulative = np.concatenate(([0.0], np.cumsum(share)))
+    places = np.linspace(0.0, cumulative[-1], rungs)
+    ladder: Floats = np.exp(np.interp(places, cumulative, np.log(betas)))
+    ladder[0], ladder[-1] = betas[0], betas[-1]
+    return ladder

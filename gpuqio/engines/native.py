@@ -82,6 +82,10 @@ def _load(isa: str) -> ctypes.CDLL:
     lib.gq_start.restype = None
     lib.gq_advance.argtypes = (_P, _P, ctypes.c_int32)
     lib.gq_advance.restype = None
+    lib.gq_philox.argtypes = (_P, _P, _P, ctypes.c_int32)
+    lib.gq_philox.restype = None
+    lib.gq_neg_log_uniform.argtypes = (_P, _P, ctypes.c_int32)
+    lib.gq_neg_log_uniform.restype = None
     if lib.gq_ensemble_bytes() != ctypes.sizeof(_Ensemble):
         raise EngineUnavailable(f"{path.name} was built from other sources than this package. Reinstall gpuqio.")
     return lib
@@ -183,6 +187,11 @@ class Ensemble:
     def swaps(self) -> npt.NDArray[np.int64]:
         """(rungs - 1,) accepted exchanges."""
         return self._swaps
+
+    @property
+    def chain_at(self) -> npt.NDArray[np.int32]:
+        """(chains,) which chain stands at slot = ladder * rungs + rung."""
+        return self._chain_at
 
     @property
     def energies(self) -> npt.NDArray[np.int64]:

@@ -1,0 +1,120 @@
+"""ProblemBatch: many problems as one value; a tensor stays a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, overload
+
+import numpy.typing as npt
+
+from gpuqio.errors import InvalidProblem
+from gpuqio.matrices import read_numbers
+from gpuqio.problem import Problem, ProblemType
+
+__all__ = ["DenseBatch", "ProblemBatch"]
+
+
+class ProblemBatch(Sequence[Problem]):
+    """Problems in an order, of any types and sizes; a slice is a batch too."""
+
+    __slots__ = ("_problems",)
+
+    _problems: Sequence[Problem]
+
+    @classmethod
+    def from_problems(cls, problems: Iterable[Problem]) -> ProblemBatch:
+        """These problems, in this order. Raises `InvalidProblem` for what is not a `Problem`."""
+        listed = tuple(problems)
+        for position, problem in enumerate(listed):
+            if not isinstance(problem, Problem):
+                field = f"problems[{position}]"
+                raise InvalidProblem(
+                    f"{field} must be a Problem; found a {type(problem).__name__}.", field=field, code="AZQ103"
+                )
+        batch = ProblemBatch()
+        batch._problems = listed
+        return batch
+
+    @staticmethod
+    def from_dense(J: Any, h: Any = None, problem_type: ProblemType = ProblemType.ising) -> DenseBatch:
+        """N problems of n variables each, problem i as from ``Problem.from_arrays(J[i], h[i])``.
+
+        So cost = v^T J[i] v + h[i]^T v: an upper triangular J holds the coefficients of the pairs as they are, and of
+        a symmetric one both halves count. Nothing is done for a single problem until it is read. The arrays are
+        kept, not copied: leave them as they are until the batch is solved.
+
+        Args:
+            J: (N, n, n), ints or floats of any width, finite.
+            h: (N, n), likewise.
+            problem_type: ising or pubo.
+
+        Raises:
+            InvalidProblem: naming the field and the index.
+        """
+        if problem_type not in (ProblemType.ising, ProblemType.pubo):
+            raise InvalidProblem(
+                f"problem_type of a batch of matrices must be ising or pubo; found {problem_type!r}.",
+                field="problem_type",
+                value=problem_type,
+                code="AZQ103",
+            )
+        pairs = read_numbers(J, "J", 3)
+        fields = None if h is None else read_numbers(h, "h", 2)
+        if pairs.shape[1] != pairs.shape[2]:
+            raise InvalidProblem(f"J must have shape (N, n, n); found {pairs.shape}.", field="J", value=pairs.shape)
+        if fields is not None and fields.shape != pairs.shape[:2]:
+            raise InvalidProblem(
+                f"h must have shape {pairs.shape[:2]}, as J has {pairs.shape}; found {fields.shape}.",
+                field="h",
+                value=fields.shape,
+            )
+        return DenseBatch(pairs, fields, problem_type)
+
+    @overload
+    def __getitem__(self, index: int) -> Problem: ...
+    @overload
+    def __getitem__(self, index: slice) -> ProblemBatch: ...
+    def __getitem__(self, index: int | slice) -> Problem | ProblemBatch:
+        if isinstance(index, slice):
+            return ProblemBatch.from_problems(self._problems[index])
+        return self._problems[index]
+
+    def __len__(self) -> int:
+        return len(self._problems)
+
+    def __repr__(self) -> str:
+        return f"<ProblemBatch: {len(self)} problems>"
+
+
+class DenseBatch(ProblemBatch):
+    """A batch that is a tensor; made by `ProblemBatch.from_dense`. Its problems are made when read.
+
+    Attributes:
+        J: (N, n, n), as given, finite.
+        h: (N, n), or None.
+        problem_type: ising or pubo.
+    """
+
+    __slots__ = ("J", "h", "problem_type")
+
+    def __init__(self, J: npt.NDArray[Any], h: npt.NDArray[Any] | None, problem_type: ProblemType) -> None:
+        self.J = J
+        self.h = h
+        self.problem_type = problem_type
+
+    @overload
+    def __getitem__(self, index: int) -> Problem: ...
+    @overload
+    def __getitem__(self, index: slice) -> DenseBatch: ...
+    def __getitem__(self, index: int | slice) -> Problem | DenseBatch:
+        J = self.J[index]
+        h = None if self.h is None else self.h[index]
+        if isinstance(index, slice):
+            return DenseBatch(J, h, self.problem_type)
+        return Problem.from_arrays(J, h, problem_type=self.problem_type)
+
+    def __len__(self) -> int:
+        return len(self.J)
+
+    def __repr__(self) -> str:
+        return f"<DenseBatch: {len(self)} {self.problem_type.name} problems of {self.J.shape[1]} variables>"

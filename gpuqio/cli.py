@@ -1,0 +1,179 @@
+"""The `gpuqio` command: solve a problem file, or say what this installation computes with.
+
+Results go to standard output, everything else to standard error. Exit codes: 0 solved, 1 the job failed,
+2 bad input, 130 interrupted. Ctrl-C stops the job within one slice and prints the best found so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from importlib.metadata import version
+from itertools import islice
+
+import numpy as np
+import trio
+from tqdm import tqdm
+
+from gpuqio.backend import JobRecord, Request, Status
+from gpuqio.engines.base import Work
+from gpuqio.engines.cpu import CpuEngine
+from gpuqio.errors import GpuqioError, InputError, JobFailed
+from gpuqio.formats import FORMATS, read_problem
+from gpuqio.problem import Problem, ProblemType
+from gpuqio.result import Result
+from gpuqio.scheduler.local import local_backend, worker_count
+from gpuqio.solvers import parse
+
+__all__ = ["main"]
+
+SOLVED, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+# What --solver takes, and the target it stands for.
+SOLVERS = {
+    "parallel-tempering": "microsoft.paralleltempering",
+    "pt": "microsoft.paralleltempering",
+    "simulated-annealing": "microsoft.simulatedannealing",
+    "sa": "microsoft.simulatedannealing",
+}
+VARIABLES_SHOWN = 64
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line, by default this process's; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _solve(options) if options.command == "solve" else _info()
+    except (InputError, OSError) as error:
+        print(f"gpuqio: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except GpuqioError as error:
+        print(f"gpuqio: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("gpuqio: interrupted, with nothing to show", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gpuqio", description="Solve Ising and PUBO problems on this machine.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    solve = commands.add_parser(
+        "solve",
+        help="solve a problem file",
+        description="Solve a problem file. Without --sweeps, --replicas and --restarts the solver finds its own"
+        " settings and stops when nothing more is to be gained.",
+        epilog="exit codes: 0 solved, 1 the job failed, 2 bad input, 130 interrupted",
+    )
+    solve.add_argument("file", metavar="FILE", help="QIO JSON, rudy (MAX-CUT), QUBO or k-local; gzipped or not")
+    solve.add_argument("--format", choices=FORMATS, help="what FILE is, where it does not tell")
+    solve.add_argument(
+        "--solver", choices=SOLVERS, default="pt", metavar="NAME", help=" or ".join(SOLVERS) + " (default: %(default)s)"
+    )
+    solve.add_argument("--sweeps", type=int, metavar="N", help="sweeps of each replica or restart")
+    solve.add_argument("--replicas", type=int, metavar="N", help="replicas, of parallel tempering")
+    solve.add_argument("--restarts", type=int, metavar="N", help="independent runs, of simulated annealing")
+    solve.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same answer on every machine")
+    solve.add_argument("--timeout", type=float, metavar="SECONDS", help="stop then, with the best so far")
+    solve.add_argument("--solutions", type=int, metavar="N", help="so many distinct solutions at most, best first")
+    solve.add_argument("--json", action="store_true", help="print the whole result as QIO JSON")
+    commands.add_parser("info", help="say what this installation computes with")
+    return parser
+
+
+def _info() -> int:
+    engine = CpuEngine()
+    rows = {"gpuqio": version("gpuqio"), "engine": engine.name, "device": engine.device, "threads": worker_count()}
+    print(_table(rows.items()))
+    return SOLVED
+
+
+def _solve(options: argparse.Namespace) -> int:
+    problem = read_problem(options.file, options.format)
+    tunables = {"sweeps": options.sweeps, "replicas": options.replicas, "restarts": options.restarts}
+    free = "-parameterfree" if all(value is None for value in tunables.values()) else ""
+    target = f"{SOLVERS[options.solver]}{free}.cpu"
+    common = {"seed": options.seed, "timeout": options.timeout, "number_of_solutions": options.solutions}
+    given = {name: value for name, value in (tunables | common).items() if value is not None}
+    request = Request(Work((problem,), parse(target, given)), name=problem.name, params=given, target=target)
+
+    record = trio.run(_run, request)
+    if record.error is not None:
+        if record.error.code == "InvalidInputData":
+            raise InputError(record.error.message)
+        raise JobFailed(f"The job failed. {record.error.message}")
+    if record.results is None:
+        raise KeyboardInterrupt
+    (result,) = record.results
+    print(result.to_json() if options.json else _describe(result, target, is_cut=_is_cut(problem)))
+    return SOLVED if record.status is Status.Succeeded else INTERRUPTED
+
+
+async def _run(request: Request) -> JobRecord:
+    """Have the local backend solve the request. Interrupts cancel it, which leaves the best so far in its record."""
+    backend = local_backend()
+
+    async def heed(interrupts: AsyncIterator[int]) -> None:
+        async for _ in interrupts:  # each at once: what is left when the receiver closes would interrupt the printing
+            nursery.start_soon(backend.cancel, request.job_id)
+
+    with trio.open_signal_receiver(signal.SIGINT) as interrupts:
+        await backend.submit(request)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(heed, interrupts)
+            if sys.stderr.isatty():
+                nursery.start_soon(_show_progress, request.work.solver.timeout)
+            record = await backend.wait(request.job_id)
+            nursery.cancel_scope.cancel()
+    return record
+
+
+async def _show_progress(bound: float | None) -> None:
+    """A clock on the terminal, and a bar where the seconds are bounded."""
+    text = "solving |{bar}| {elapsed} of at most {total:g} s" if bound else "solving {elapsed}"
+    began = trio.current_time()
+    with tqdm(total=bound, bar_format=text, leave=False) as bar:
+        while True:
+            await trio.sleep(0.1)
+            bar.n = trio.current_time() - began
+            bar.refresh()
+
+
+def _is_cut(problem: Problem) -> bool:
+    """Whether the cost is minus the cut of a graph, as of rudy files: pairs, and a constant so that no cut costs 0."""
+    terms = problem.term_arrays()
+    locality = np.diff(terms.offsets)
+    pairs_only = problem.problem_type is ProblemType.ising and np.isin(locality, (0, 2)).all()
+    return bool(pairs_only and abs(terms.coefficients.sum()) <= 1e-12 * abs(terms.coefficients).sum())
+
+
+def _describe(result: Result, target: str, *, is_cut: bool) -> str:
+    """The result for a reader: the best solution and how it was come by, then the costs of the others."""
+    report = result.report
+    work = f"{report.sweeps} sweeps x {report.replicas} replicas, {report.flips} flips, {report.exchanges} exchanges"
+    rows: list[tuple[str, object]] = [("cost", f"{result.cost:.15g}")]
+    if is_cut:
+        rows.append(("cut", f"{-result.cost:.15g}"))
+    rows += [
+        ("configuration", _abbreviated(result.configuration)),
+        ("solver", target),
+        ("engine", f"{report.engine} ({report.device}), {report.strategy}"),
+        ("work", work),
+        ("time", f"{report.seconds:.3f} s"),
+        ("stopped", report.stop_reason.value),
+        ("next", result.advice),
+    ]
+    rows += [("also", f"{other.cost:.15g} at {_abbreviated(other.configuration)}") for other in result.solutions[1:]]
+    return _table(rows)
+
+
+def _abbreviated(configuration: Mapping[str, int]) -> str:
+    shown = " ".join(f"{variable}:{value}" for variable, value in islice(configuration.items(), VARIABLES_SHOWN))
+    hidden = len(configuration) - VARIABLES_SHOWN
+    return f"{shown} and {hidden} more (--json shows all)" if hidden > 0 else shown
+
+
+def _table(rows: Iterable[tuple[str, object]]) -> str:
+    return "\n".join(f"{name:<15}{value}" for name, value in rows)

@@ -1,0 +1,127 @@
+"""Jobs as the SDK shows them: their details, and the questions that need no waiting."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+
+from gpuqio.backend import JobError, JobRecord, Request
+from gpuqio.backend import Status as JobStatus
+
+__all__ = ["BaseJob", "JobDetails", "JobStatus"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobDetails:
+    """What is known of a job, under the SDK's names. A snapshot: `Job.refresh` gets a new one.
+
+    Times are aware datetimes in UTC. `status` is one of the words of `JobStatus`, and compares equal to
+    its member. Fields about storage, cost and quantum computing are None for a job solved on this machine.
+    """
+
+    id: str
+    name: str
+    target: str
+    status: str
+    provider_id: str = "Microsoft"
+    item_type: str = "Job"
+    job_type: str = "Optimization"
+    input_params: dict[str, Any] = field(default_factory=dict)
+    input_data_format: str = "microsoft.qio.v2"
+    output_data_format: str = "microsoft.qio-results.v2"
+    creation_time: datetime | None = None
+    begin_execution_time: datetime | None = None
+    end_execution_time: datetime | None = None
+    cancellation_time: datetime | None = None
+    is_cancelling: bool = False
+    error_data: JobError | None = None
+    container_uri: str | None = None
+    input_data_uri: str | None = None
+    output_data_uri: str | None = None
+    metadata: dict[str, str] | None = None
+    session_id: str | None = None
+    quantum_computing_data: object = None
+    cost_estimate: object = None
+    tags: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, request: Request, record: JobRecord | None) -> JobDetails:
+        """Details of a job; a job without a `record` has not been submitted yet, and waits."""
+        about = cls(
+            id=request.job_id,
+            name=request.name,
+            target=request.target,
+            status=JobStatus.Waiting.value,
+            input_params=dict(request.params),
+        )
+        if record is None:
+            return about
+        return cls(
+            id=about.id,
+            name=about.name,
+            target=about.target,
+            input_params=about.input_params,
+            status=record.status.value,
+            creation_time=record.created,
+            begin_execution_time=record.began,
+            end_execution_time=record.ended,
+            cancellation_time=record.cancelled,
+            is_cancelling=record.cancelled is not None and not record.status.is_final,
+            error_data=record.error,
+        )
+
+
+class BaseJob(ABC):
+    """A job of a workspace: made by `solver.submit(problem)`, or found by `get_job` and `list_jobs`."""
+
+    @property
+    @abstractmethod
+    def details(self) -> JobDetails:
+        """What was known of the job when it was submitted or last refreshed."""
+
+    @property
+    def id(self) -> str:
+        """The job's id, a UUID in text."""
+        return self.details.id
+
+    @staticmethod
+    def create_job_id() -> str:
+        """A new job id: a time-based UUID, as text."""
+        return str(uuid.uuid1())
+
+    def has_completed(self) -> bool:
+        """Whether the job had ended (succeeded, failed or been cancelled) when last looked at. Does not refresh."""
+        return JobStatus(self.details.status).is_final
+
+    def matches_filter(
+        self,
+        name_match: str | None = None,
+        status: JobStatus | None = None,
+        created_after: date | datetime | None = None,
+    ) -> bool:
+        """Whether the job passes every filter given.
+
+        Args:
+            name_match: regular expression, searched for anywhere in the job's name.
+            status: the status the job must have.
+            created_after: the job is as young as this or younger. A date means its first moment in local time;
+                a datetime without a time zone is in local time too.
+        """
+        if name_match is not None and re.search(name_match, self.details.name) is None:
+            return False
+        if status is not None and self.details.status != status:
+            return False
+        if created_after is None:
+            return True
+        if not isinstance(created_after, datetime):
+            created_after = datetime.combine(created_after, time())
+        created = self.details.creation_time
+        return created is not None and created >= created_after.astimezone()
+
+    def __repr__(self) -> str:
+        details = self.details
+        return f"<Job {details.id} {details.name!r} on {details.target}: {details.status}>"

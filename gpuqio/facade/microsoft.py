@@ -1,0 +1,131 @@
+"""Microsoft's solvers, with the SDK's constructors. No tunable given means parameter-free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gpuqio.errors import InvalidParameter
+from gpuqio.facade.target import HardwarePlatform, Solver, W
+
+__all__ = ["SOLVERS", "ParallelTempering", "SimulatedAnnealing"]
+
+
+class ParallelTempering(Solver[W]):
+    """Replicas at a ladder of temperatures that swap places: the first choice for rugged problems.
+
+    With neither `sweeps` nor `replicas` nor `all_betas` the solver is parameter-free: it finds its own settings,
+    stops when nothing more is to be gained or the timeout is up, and returns the settings in
+    ``result["parameters"]``, ready to be given to a parameterised solver.
+
+    Args:
+        workspace: where to solve.
+        name: target id.
+        sweeps: sweeps a replica makes.
+        replicas: number of replicas; must equal the length of `all_betas` where both are given.
+        all_betas: inverse temperature of each replica.
+        timeout: seconds of solving after which the best so far is returned.
+        seed: of the random numbers. The same seed gives the same answer everywhere.
+        number_of_solutions: distinct configurations to return at most, 1 to 10.
+        cost_limit: stop at a cost this low or lower.
+
+    Raises:
+        InvalidParameter: (a ValueError) where `replicas` and `all_betas` disagree. The values are checked
+            when a problem is submitted.
+    """
+
+    def __init__(
+        self,
+        workspace: W,
+        name: str = "microsoft.paralleltempering.cpu",
+        sweeps: int | None = None,
+        replicas: int | None = None,
+        all_betas: Sequence[float] | None = None,
+        timeout: float | None = None,
+        seed: int | None = None,
+        *,
+        number_of_solutions: int | None = None,
+        cost_limit: float | None = None,
+    ) -> None:
+        if sweeps is None and replicas is None and all_betas is None:
+            name = "microsoft.paralleltempering-parameterfree.cpu"
+        if all_betas is not None:
+            if replicas is None:
+                replicas = len(all_betas)
+            elif replicas != len(all_betas):
+                raise InvalidParameter(
+                    "Parameter 'replicas' must equal thelength of the 'all_betas' parameters.",
+                    field="replicas",
+                    value=replicas,
+                )
+            all_betas = list(all_betas)
+        params = {
+            "sweeps": sweeps,
+            "replicas": replicas,
+            "all_betas": all_betas,
+            "timeout": timeout,
+            "seed": seed,
+            "number_of_solutions": number_of_solutions,
+            "cost_limit": cost_limit,
+        }
+        super().__init__(workspace, name, params=params)
+
+
+class SimulatedAnnealing(Solver[W]):
+    """Independent runs from hot to cold: quick, and a good first try on smooth problems.
+
+    With none of `beta_start`, `beta_stop`, `sweeps` and `restarts` the solver is parameter-free, as
+    `ParallelTempering` explains.
+
+    Args:
+        workspace: where to solve.
+        name: target id.
+        beta_start, beta_stop: inverse temperature of the first and the last sweep.
+        sweeps: sweeps a restart makes.
+        restarts: independent runs.
+        timeout: seconds of solving after which the best so far is returned.
+        seed: of the random numbers. The same seed gives the same answer everywhere.
+        platform: `HardwarePlatform.CPU`.
+        number_of_solutions: distinct configurations to return at most, 1 to 10.
+        cost_limit: stop at a cost this low or lower.
+
+    Raises:
+        InvalidParameter: (a ValueError) for the FPGA platform. The values are checked when a problem is submitted.
+    """
+
+    def __init__(
+        self,
+        workspace: W,
+        name: str = "microsoft.simulatedannealing.cpu",
+        beta_start: float | None = None,
+        beta_stop: float | None = None,
+        sweeps: int | None = None,
+        restarts: int | None = None,
+        timeout: float | None = None,
+        seed: int | None = None,
+        platform: HardwarePlatform = HardwarePlatform.CPU,
+        *,
+        number_of_solutions: int | None = None,
+        cost_limit: float | None = None,
+    ) -> None:
+        self.check_supported_hardware(platform)
+        if beta_start is None and beta_stop is None and sweeps is None and restarts is None:
+            name = "microsoft.simulatedannealing-parameterfree.cpu"
+        params = {
+            "beta_start": beta_start,
+            "beta_stop": beta_stop,
+            "sweeps": sweeps,
+            "restarts": restarts,
+            "timeout": timeout,
+            "seed": seed,
+            "number_of_solutions": number_of_solutions,
+            "cost_limit": cost_limit,
+        }
+        super().__init__(workspace, name, params=params)
+
+
+SOLVERS: dict[str, type[ParallelTempering[Any] | SimulatedAnnealing[Any]]] = {
+    "microsoft.paralleltempering.cpu": ParallelTempering,
+    "microsoft.simulatedannealing.cpu": SimulatedAnnealing,
+}
+"""The targets a workspace lists. Parameter-free ones are not listed, as at the service: a solver becomes one."""

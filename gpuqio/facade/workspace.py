@@ -1,0 +1,223 @@
+"""What a workspace is in every flavour: who it is, where it solves, and what it asks a backend for."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from gpuqio.backend import Backend, JobRecord, Request
+from gpuqio.engines.base import Work
+from gpuqio.errors import BackendUnavailable, InputError, InvalidParameter, InvalidProblem, JobFailed
+from gpuqio.facade.microsoft import SOLVERS
+from gpuqio.facade.target import AnySolver, Solver, specification
+from gpuqio.problem import Problem
+from gpuqio.result import Result
+from gpuqio.scheduler.local import local_backend
+
+__all__ = ["BaseWorkspace", "Chunk", "results_of"]
+
+RESOURCE_ID = re.compile(
+    r"^/subscriptions/([a-fA-F0-9-]*)/resourceGroups/([^\s/]*)/providers/Microsoft\.Quantum/Workspaces/([^\s/]*)$",
+    re.IGNORECASE,
+)
+
+# Large enough that crossing into native code costs nothing, small enough to cancel and to share out.
+PROBLEMS_A_CHUNK = 64
+
+Other = TypeVar("Other", bound="BaseWorkspace")
+
+
+class Chunk(Request):
+    """A part of a batch. Nobody submitted it as a job, so `list_jobs` leaves it out."""
+
+    __slots__ = ()
+
+
+class BaseWorkspace:
+    """A workspace: where jobs are submitted, listed and cancelled.
+
+    Without ids, or with an empty `resource_id`, it is this machine, and needs nothing else. It can be used as it is
+    or in a ``with`` block (``async with`` for `gpuqio.aio` and `gpuqio.trio`), at whose end jobs of this workspace
+    that still run are cancelled. Workspaces of a process see each other's jobs, as handles of one workspace at Azure
+    do; each gets an equal share of the machine.
+
+    Args:
+        subscription_id, resource_group, name: ids of an Azure Quantum workspace.
+        storage: connection string of a storage account; kept, not used on this machine.
+        resource_id: the three ids in one, ``/subscriptions/.../resourceGroups/.../providers/Microsoft.Quantum/``
+            ``Workspaces/...``; overrides them.
+        location: region of the workspace; spaces and capitals do not matter.
+        credential: kept in `credentials`, not used on this machine.
+        user_agent: kept in `user_agent`, not used on this machine.
+        threads: run at most so many slices of this workspace's work at once; None for all the machine has, or
+            what the environment variable ``GPUQIO_THREADS`` says.
+        backend: ``"local"`` solves on this machine even where the ids name a remote workspace, as does the environment
+            variable ``GPUQIO_BACKEND=local``. Or a `gpuqio.backend.Backend` to use instead.
+
+    Raises:
+        InputError: (a ValueError) where some ids are missing, or the location is.
+        BackendUnavailable: for the ids of a remote workspace: this version solves on this machine only.
+    """
+
+    def __init__(
+        self,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+        name: str | None = None,
+        storage: str | None = None,
+        resource_id: str | None = None,
+        location: str | None = None,
+        credential: object = None,
+        user_agent: str | None = None,
+        *,
+        threads: int | None = None,
+        backend: Backend | str | None = None,
+    ) -> None:
+        if named := RESOURCE_ID.match(resource_id or ""):
+            subscription_id, resource_group, name = named.groups()
+        if backend is None:
+            backend = os.environ.get("GPUQIO_BACKEND") or None
+        if isinstance(backend, str) and backend != "local":
+            raise BackendUnavailable(f"There is no backend called {backend!r}; this version has 'local'.")
+        if backend is None and any((subscription_id, resource_group, name, resource_id)):
+            _refuse_remote(subscription_id, resource_group, name, location)
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise InvalidParameter(
+                f"threads must be a whole number of 1 or more, or None for all; found threads={threads!r}.",
+                field="threads",
+                value=threads,
+            )
+        self.subscription_id = subscription_id
+        self.resource_group = resource_group
+        self.name = name
+        self.storage = storage
+        self.location = "".join((location or "").split()).lower()
+        self.credentials = credential
+        self.threads = threads
+        self._user_agent = user_agent
+        self._backend = None if isinstance(backend, str) else backend
+        self._owner = object()
+        self._open()
+
+    def _open(self) -> None:
+        """What a flavour adds to a new workspace."""
+
+    @property
+    def user_agent(self) -> str | None:
+        """What the program calls itself."""
+        return self._user_agent
+
+    def append_user_agent(self, value: str) -> None:
+        """Add `value` to the user agent, after a dash."""
+        self._user_agent = f"{self._user_agent}-{value}" if self._user_agent else value
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name or 'local'}>"
+
+    def _in_flavour(self, flavour: type[Other]) -> Other:
+        """The same workspace, with the same jobs and the same share, under another flavour's methods."""
+        twin = object.__new__(flavour)
+        vars(twin).update(vars(self))
+        return twin
+
+    def _reach(self) -> Backend:
+        """The backend, as seen from the current trio run."""
+        return self._backend or local_backend()
+
+    def _request(self, problem: Problem, solver: AnySolver) -> Request:
+        _check(problem, solver)
+        spec, params = specification(solver)
+        return Request(
+            work=Work((_as_it_is(problem),), spec),
+            name=problem.name,
+            params=params,
+            target=spec.target,
+            owner=self._owner,
+            threads=self.threads,
+        )
+
+    def _chunks(self, problems: Sequence[Problem], solver: AnySolver, at_least: int) -> Iterator[Chunk]:
+        """Cut a batch into even chunks of at most `PROBLEMS_A_CHUNK`, made as they are asked for.
+
+        There are `at_least` so many, where there are as many problems, so that no worker stands idle.
+        """
+        spec, params = specification(solver)
+        total = len(problems)
+        chunks = max(-(-total // PROBLEMS_A_CHUNK), min(total, at_least))
+        for index in range(chunks):
+            begin, end = total * index // chunks, total * (index + 1) // chunks
+            chunk = tuple(problems[place] for place in range(begin, end))
+            for problem in chunk:
+                _check(problem, solver)
+            yield Chunk(
+                work=Work(chunk, spec),
+                name=f"Problems {begin} to {end - 1} of a batch",
+                params=params,
+                target=spec.target,
+                owner=self._owner,
+                threads=self.threads,
+            )
+
+    def _targets(self, name: str | None, provider_id: str | None) -> Solver[Any] | list[Solver[Any]]:
+        if provider_id is not None and provider_id.lower() != "microsoft":
+            return []
+        found: list[Solver[Any]] = [
+            solver(self) for target, solver in SOLVERS.items() if name is None or name.lower() == target
+        ]
+        return found[0] if len(found) == 1 else found
+
+
+def _check(problem: Problem, solver: AnySolver) -> None:
+    if not isinstance(problem, Problem):
+        raise InvalidProblem(
+            f"Cannot submit problem: should be of type Problem; found {type(problem).__name__}.",
+            field="problem",
+            value=problem,
+        )
+    if isinstance(solver, Solver):
+        solver.check_valid_problem(problem)
+
+
+def _as_it_is(problem: Problem) -> Problem:
+    """A copy for the engine's thread to read: a program may go on changing its problem once it is submitted."""
+    copy = Problem(problem.name, problem.terms, problem.init_config, problem.problem_type)
+    if problem.terms_slc:
+        copy.add_terms(problem.terms_slc)
+    return copy
+
+
+def results_of(record: JobRecord) -> tuple[Result, ...]:
+    """The results of a job that has succeeded.
+
+    Raises:
+        JobFailed: (a RuntimeError, in the SDK's words) if it has not.
+    """
+    if record.results is None or record.status != "Succeeded":
+        raise JobFailed(
+            f"Cannot retrieve results as job execution failed(status: {record.status.value}.error: {record.error})"
+        )
+    return record.results
+
+
+def _refuse_remote(
+    subscription_id: str | None, resource_group: str | None, name: str | None, location: str | None
+) -> None:
+    if not (subscription_id and resource_group and name):
+        raise InputError(
+            "Azure Quantum workspace not fully specified.Please specify either a valid resource ID or a valid "
+            "combination of subscription ID,resource group name, and workspace name.",
+            field="resource_id",
+        )
+    if not location:
+        raise InputError(
+            "Azure Quantum workspace does not have an associated location. Please specify the location associated "
+            "with your workspace.",
+            field="location",
+            value=location,
+        )
+    raise BackendUnavailable(
+        f"The ids name the Azure Quantum workspace {name!r}, and this version of gpuqio solves on this machine only. "
+        "To solve here, pass backend='local', set GPUQIO_BACKEND=local, or leave the ids out."
+    )

@@ -1,0 +1,237 @@
+"""What a solver returns: the QIO dict, the same as attributes and arrays, and a report of what was done.
+
+A result keeps arrays; dicts are made when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any, overload
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BatchResult", "Report", "Result", "Solution", "StopReason"]
+
+_VERSION = "1.0"
+_SHOWN = 16  # variables that `repr` writes out
+
+
+class StopReason(str, Enum):
+    """Why a solver stopped."""
+
+    COMPLETED = "All the sweeps asked for were done."
+    CONVERGED = "The parameter-free search saw nothing more to gain."
+    TIMEOUT = "The timeout ran out; this is the best found until then."
+    COST_LIMIT = "The cost limit was reached."
+    CANCELLED = "The job was cancelled; this is the best found until then."
+
+
+_ADVICE = {
+    StopReason.COMPLETED: "Run it with other seeds; if costs differ, give more sweeps, or leave all parameters out.",
+    StopReason.CONVERGED: "Run it with another seed; if the cost is the same, it is likely the optimum.",
+    StopReason.TIMEOUT: "Give a longer timeout, or fewer sweeps, so that the search can end by itself.",
+    StopReason.COST_LIMIT: "Lower cost_limit, or leave it out, if a better configuration is of use.",
+    StopReason.CANCELLED: "Submit it again; a timeout bounds the time and still returns the best found.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Who solved a problem, how, and why they stopped.
+
+    Attributes:
+        engine: what computed, such as "cpu".
+        device: on which machine or instruction set.
+        strategy: the form of the sweep: "window", "lane" ...
+        replicas: replicas or restarts that were run.
+        sweeps: sweeps of each of them.
+        flips: accepted moves, of all.
+        exchanges: accepted exchanges between temperatures.
+        seconds: of solving.
+        resolution: the step to which coefficients were rounded; 0.0 where they were represented exactly.
+        stop_reason: why it ended.
+    """
+
+    engine: str
+    device: str
+    strategy: str
+    replicas: int
+    sweeps: int
+    flips: int
+    exchanges: int
+    seconds: float
+    resolution: float
+    stop_reason: StopReason
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields; the stop reason as its sentence."""
+        return {**asdict(self), "stop_reason": self.stop_reason.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """One configuration, {variable as str: value}, keys in ascending order of the variables, and its cost."""
+
+    configuration: dict[str, int]
+    cost: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"configuration": self.configuration, "cost": self.cost}
+
+
+class Result(Mapping[str, Any]):
+    """The result of one problem: a mapping with the keys of the QIO JSON, and attributes.
+
+    Keys are "version", "configuration", "cost", "parameters" and "solutions"; a problem of constants only has no
+    "configuration" and no "solutions". ``dict(result)`` and `to_json` give what the service gave.
+
+    Args:
+        variables: int64 (n,), what the columns of `states` stand for.
+        states: int8 (k, n), the values as users see them, -1 and 1 or 0 and 1; best first.
+        costs: float64 (k,).
+        parameters: the solver's parameters as used, JSON values.
+        report: what was done.
+
+    Attributes:
+        variables, states: as given, but in ascending order of the variables.
+        costs, parameters, report: as given.
+    """
+
+    __slots__ = ("costs", "parameters", "report", "states", "variables")
+
+    def __init__(
+        self,
+        variables: npt.NDArray[np.int64],
+        states: npt.NDArray[np.int8],
+        costs: npt.NDArray[np.float64],
+        parameters: Mapping[str, Any],
+        report: Report,
+    ) -> None:
+        if (variables[1:] < variables[:-1]).any():
+            order = np.argsort(variables)
+            variables, states = variables[order], states[:, order]
+        self.variables = variables
+        self.states = states
+        self.costs = costs
+        self.parameters = dict(parameters)
+        self.report = report
+
+    @property
+    def cost(self) -> float:
+        """The best cost, constants included."""
+        return float(self.costs[0])
+
+    @property
+    def configuration(self) -> dict[str, int]:
+        """The best configuration, {variable as str: value}, keys in ascending order of the variables."""
+        return self._configuration(0)
+
+    @property
+    def solutions(self) -> list[Solution]:
+        """Distinct solutions, best first; empty for a problem of constants only."""
+        if not len(self.variables):
+            return []
+        return [Solution(self._configuration(place), float(cost)) for place, cost in enumerate(self.costs)]
+
+    @property
+    def advice(self) -> str:
+        """What to try next."""
+        return _ADVICE[self.report.stop_reason]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The QIO result as plain dicts, lists and numbers."""
+        return dict(self)
+
+    def to_json(self) -> str:
+        """The QIO result, ``microsoft.qio-results.v2``."""
+        return msgspec.json.encode(self.to_dict()).decode()
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._keys():
+            raise KeyError(key)
+        if key == "version":
+            return _VERSION
+        if key == "solutions":
+            return [solution.to_dict() for solution in self.solutions]
+        return getattr(self, key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys())
+
+    def __len__(self) -> int:
+        return len(self._keys())
+
+    def __repr__(self) -> str:
+        report = self.report
+        solutions = "1 solution" if len(self.costs) == 1 else f"{len(self.costs)} solutions"
+        work = (
+            f"{report.sweeps} sweeps x {report.replicas} replicas, {report.flips} flips, "
+            f"{report.exchanges} exchanges, {report.seconds:.3g} s"
+        )
+        values = ", ".join(f"{i}: {value}" for i, value in zip(self.variables[:_SHOWN], self.states[0], strict=False))
+        more = ", ..." if len(self.variables) > _SHOWN else ""
+        return "\n".join(
+            (
+                f"<Result: cost {self.cost}, {len(self.variables)} variables, {solutions}",
+                f"  best     {{{values}{more}}}",
+                f"  engine   {report.engine} ({report.device}), {report.strategy}",
+                f"  work     {work}",
+                f"  stopped  {report.stop_reason.value}",
+                f"  next     {self.advice}>",
+            )
+        )
+
+    def _configuration(self, place: int) -> dict[str, int]:
+        return dict(zip(map(str, self.variables.tolist()), self.states[place].tolist(), strict=True))
+
+    def _keys(self) -> tuple[str, ...]:
+        if not len(self.variables):
+            return ("version", "cost", "parameters")
+        return ("version", "configuration", "cost", "parameters", "solutions")
+
+
+class BatchResult(Sequence[Result]):
+    """The results of a batch, in the order of its problems; the best of each as arrays."""
+
+    __slots__ = ("_results",)
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        self._results = tuple(results)
+
+    @property
+    def costs(self) -> npt.NDArray[np.float64]:
+        """The best cost of each problem, float64 (N,)."""
+        return np.fromiter((result.costs[0] for result in self._results), np.float64, len(self._results))
+
+    @property
+    def configurations(self) -> npt.NDArray[np.int8] | list[npt.NDArray[np.int8]]:
+        """The best state of each problem, columns in ascending order of the variables.
+
+        int8 (N, n) where all problems have the same number of variables, else a list of N arrays (n_i,).
+        """
+        states = [result.states[0] for result in self._results]
+        if len({len(state) for state in states}) == 1:
+            return np.stack(states)
+        return states
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+    @overload
+    def __getitem__(self, index: slice) -> BatchResult: ...
+    def __getitem__(self, index: int | slice) -> Result | BatchResult:
+        if isinstance(index, slice):
+            return BatchResult(self._results[index])
+        return self._results[index]
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __repr__(self) -> str:
+        if not self._results:
+            return "<BatchResult: no problems>"
+        costs = self.costs
+        return f"<BatchResult: {len(costs)} problems, costs {costs.min()} to {costs.max()}>"

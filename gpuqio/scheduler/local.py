@@ -1,0 +1,94 @@
+"""The backend of this machine: a scheduler whose workers are threads, and the one that each trio run shares."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import trio
+
+from gpuqio.errors import InvalidParameter
+from gpuqio.scheduler.loop import Scheduler
+
+if TYPE_CHECKING:
+    from gpuqio.engines.base import Engine
+    from gpuqio.scheduler.crossing import Answer, Crossing
+
+__all__ = ["LocalBackend", "local_backend", "worker_count"]
+
+MAX_WORKERS = 1024
+
+_current: trio.lowlevel.RunVar[LocalBackend] = trio.lowlevel.RunVar("gpuqio.local_backend")
+
+
+def worker_count() -> int:
+    """How many worker threads to use: ``GPUQIO_THREADS`` (1 to 1024), else one for each CPU this process may use.
+
+    Raises:
+        InvalidParameter: ``GPUQIO_THREADS`` is something else.
+    """
+    text = os.environ.get("GPUQIO_THREADS", "")
+    if not text:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_WORKERS):
+        raise InvalidParameter(
+            f"GPUQIO_THREADS must be a whole number from 1 to {MAX_WORKERS}; found GPUQIO_THREADS={text!r}. "
+            f"Unset it to use every CPU this process may use.",
+            field="GPUQIO_THREADS",
+            value=text,
+        )
+    return int(text)
+
+
+class LocalBackend(Scheduler):
+    """A scheduler that calls its engine in threads of its own, one a worker.
+
+    For most uses `local_backend` is simpler; make your own to have a queue or an engine apart, and start its `run`
+    in a nursery.
+
+    Args:
+        engine: does the work.
+        workers: most slices at once. Default: `worker_count()`.
+        max_waiting: most jobs in the queue.
+    """
+
+    def __init__(self, engine: Engine, *, workers: int | None = None, max_waiting: int = 10_000) -> None:
+        workers = worker_count() if workers is None else workers
+        limiter = trio.CapacityLimiter(workers)
+
+        async def execute(crossing: Crossing) -> list[Answer]:
+            return await trio.to_thread.run_sync(crossing, limiter=limiter, thread_name="gpuqio worker")
+
+        super().__init__(engine, execute, workers, max_waiting=max_waiting)
+
+
+def local_backend() -> LocalBackend:
+    """The local backend of the current trio run; made, on the CPU engine, when first asked for.
+
+    It runs as a system task until the trio run ends. Should it ever break, its jobs fail with the reason, and
+    later ones are refused with it.
+
+    Raises:
+        EngineUnavailable: the CPU engine can't run on this machine.
+        InvalidParameter: see `worker_count`.
+        RuntimeError: called from outside a trio run.
+    """
+    try:
+        return _current.get()
+    except LookupError:
+        from gpuqio.engines.cpu import CpuEngine
+
+        backend = LocalBackend(CpuEngine())
+        trio.lowlevel.spawn_system_task(_run_apart, backend, name="gpuqio local backend")
+        _current.set(backend)
+        return backend
+
+
+async def _run_apart(backend: LocalBackend) -> None:
+    """An error that left a system task would take the whole trio run down. The jobs have been told of it already."""
+    try:
+        await backend.run()
+    except trio.Cancelled:
+        raise
+    except BaseException:
+        return

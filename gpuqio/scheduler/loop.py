@@ -1,0 +1,237 @@
+"""The trio half of the scheduler: carries out what the policy decides.
+
+One task, `Scheduler.run`, asks the policy and starts slices; one child task a slice waits for its worker. Everyone
+else (submitters, cancellers, finished slices) tells the policy what happened, without an await in between, and wakes
+that task. So cancellation, wherever it strikes, finds the state whole.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import trio
+
+from gpuqio.backend import JobError, JobRecord, Request, Statistics
+from gpuqio.errors import BackendUnavailable, QueueFull
+from gpuqio.scheduler.crossing import Answer, Crossing, Item, Stop, job_error
+from gpuqio.scheduler.ledger import Entry, Ledger
+from gpuqio.scheduler.lifecycle import Event, State, after
+from gpuqio.scheduler.policy import Action, Admit, Advance, Close, Expire, Interrupt, Policy
+from gpuqio.scheduler.turns import Job
+
+if TYPE_CHECKING:
+    from gpuqio.engines.base import Engine
+
+__all__ = ["Execute", "Scheduler"]
+
+Execute = Callable[[Crossing], Awaitable[list[Answer]]]
+
+EXPIRED = JobError(
+    "DeadlineExceeded",
+    "The job was still waiting at its deadline and was not begun. Give it a later deadline or a larger priority.",
+)
+
+
+class Scheduler:
+    """A queue of jobs in front of an engine. Implements `gpuqio.backend.Backend`; nothing moves unless `run` runs.
+
+    Args:
+        engine: does the work.
+        execute: calls a crossing where it may block, such as a worker thread, and returns what it returned.
+        workers: most slices at once.
+        max_waiting: the queue's bound.
+        ledger: keeps the records.
+        clock: the workers' clock, seconds from any zero.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        execute: Execute,
+        workers: int,
+        *,
+        max_waiting: int = 10_000,
+        ledger: Ledger | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.engine = engine
+        self._execute = execute
+        self._clock = clock
+        self._policy = Policy(workers, max_waiting)
+        self._ledger = Ledger() if ledger is None else ledger
+        self._stops: dict[int, Stop] = {}  # of the busy workers
+        self._change = trio.Event()
+        self._broken = ""  # why nothing will run any more
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} on {self.engine.name}: {self._broken or self._policy!r}>"
+
+    # What others ask.
+
+    async def submit(self, request: Request) -> JobRecord:
+        """Put a job in the queue, waiting for room if it is full; first come, first served.
+
+        A job that waits for room is listed, can expire and can be cancelled. Cancelling the call withdraws it.
+        """
+        await trio.lowlevel.checkpoint()
+        try:
+            return self.submit_nowait(request)
+        except QueueFull:
+            entry = Entry.of(request)
+        self._policy.apply(entry.job)
+        self._ledger.add(entry)
+        self._change.set()
+        try:
+            await entry.admitted.wait()
+        except trio.Cancelled:  # trio does not deliver it once the event has woken this task
+            self._policy.withdraw(entry.job)
+            self._ledger.withdraw(entry)
+            raise
+        return entry.record()
+
+    def submit_nowait(self, request: Request) -> JobRecord:
+        """Put a job in the queue, or raise `QueueFull`."""
+        if self._broken:
+            raise BackendUnavailable(self._broken)
+        self._ledger.check_new(request.job_id)
+        entry = Entry.of(request)
+        self._policy.admit(entry.job)
+        self._ledger.add(entry)
+        self._change.set()
+        return entry.record()
+
+    async def wait(self, job_id: str) -> JobRecord:
+        """Wait until the job has ended. Cancelling the wait leaves the job alone."""
+        entry = self._ledger[job_id]
+        await entry.done.wait()
+        return entry.record()
+
+    async def cancel(self, job_id: str) -> JobRecord:
+        """Ask the job to stop and wait until it has; at most about one slice. An ended job stays as it is."""
+        entry = self._ledger[job_id]
+        if not entry.job.state.is_final:
+            self._policy.cancel(entry.job)
+            self._settle(entry)
+            self._change.set()
+        await entry.done.wait()
+        return entry.record()
+
+    async def solve(self, request: Request) -> JobRecord:
+        """Submit and wait. Cancelling the call cancels the job, and waits for that."""
+        record = await self.submit(request)
+        try:
+            return await self.wait(record.id)
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True):
+                await self.cancel(record.id)
+            raise
+
+    def get(self, job_id: str) -> JobRecord:
+        """The job as it is now."""
+        return self._ledger[job_id].record()
+
+    def list(self) -> list[JobRecord]:
+        """All jobs known, oldest first."""
+        return [entry.record() for entry in self._ledger]
+
+    def statistics(self) -> Statistics:
+        """How busy the scheduler is now."""
+        policy = self._policy
+        return Statistics(
+            workers=policy.workers,
+            busy=policy.busy,
+            waiting=policy.waiting,
+            max_waiting=policy.max_waiting,
+            submitting=policy.submitting,
+            executing=policy.executing,
+            succeeded=policy.ended(State.SUCCEEDED),
+            failed=policy.ended(State.FAILED),
+            cancelled=policy.ended(State.CANCELLED),
+        )
+
+    # What happens.
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run until cancelled. Then, or if the scheduler itself breaks, every job that has not ended fails."""
+        reason = "The scheduler was closed"
+        try:
+            async with trio.open_nursery() as nursery:
+                task_status.started()
+                try:
+                    while True:
+                        self._change = trio.Event()
+                        for action in self._policy.decide(trio.current_time()):
+                            self._perform(action, nursery)
+                        with trio.move_on_at(self._policy.next_deadline()):
+                            await self._change.wait()
+                finally:
+                    for stop in self._stops.values():
+                        stop.set()
+        except trio.Cancelled:
+            raise
+        except BaseException as error:
+            reason = f"The scheduler broke ({_innermost(error)!r})"
+            raise
+        finally:
+            self._broken = f"{reason}; no job can be run here any more."
+            for entry in list(self._ledger):
+                if not entry.job.state.is_final:
+                    entry.job.state = after(entry.job.state, Event.FAIL)  # the policy is past caring
+                    self._settle(entry, JobError("InternalError", f"{reason} before the job had ended."))
+
+    def _perform(self, action: Action, nursery: trio.Nursery) -> None:
+        match action:
+            case Admit(job):
+                self._ledger[job.id].admitted.set()
+            case Expire(job):
+                self._settle(self._ledger[job.id], EXPIRED)
+            case Interrupt(worker):
+                self._stops[worker].set()
+            case Advance(worker, jobs, seconds):
+                self._launch(nursery, worker, jobs, seconds)
+            case Close(worker, jobs):
+                self._launch(nursery, worker, jobs, 0.0)
+
+    def _launch(self, nursery: trio.Nursery, worker: int, jobs: tuple[Job, ...], seconds: float) -> None:
+        now = datetime.now(UTC)
+        items = []
+        for job in jobs:
+            entry = self._ledger[job.id]
+            items.append(Item(job, entry.request.work, entry.run, job.reason))
+            if entry.began is None and job.state is State.EXECUTING:
+                entry.began = now
+        self._stops[worker] = Stop()
+        crossing = Crossing(self.engine, items, seconds, self._stops[worker], self._clock)
+        nursery.start_soon(self._cross, worker, crossing, now)
+
+    async def _cross(self, worker: int, crossing: Crossing, began: datetime) -> None:
+        """See a slice through, and take in what it brought."""
+        try:
+            answers = await self._execute(crossing)
+        except Exception as error:  # no thread to be had, for one
+            failure = job_error(error)
+            answers = [Answer(item.job, Event.FAIL, error=failure) for item in crossing.items]
+        del self._stops[worker]
+        self._policy.report(worker, answers)
+        for answer in answers:
+            entry = self._ledger[answer.job.id]
+            entry.run, entry.results = answer.run, answer.results
+            if entry.began is None and answer.event is not Event.RETURN:
+                entry.began = began
+            self._settle(entry, answer.error)
+        self._change.set()
+
+    def _settle(self, entry: Entry, error: JobError | None = None) -> None:
+        """If the job has ended, let it be known."""
+        if entry.job.state.is_final:
+            entry.error = error
+            self._ledger.end(entry)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

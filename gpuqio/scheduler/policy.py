@@ -1,0 +1,277 @@
+"""What runs when, and where: decisions only. No await, no clock (`now` is an argument), no threads.
+
+Callers say what happened (`admit`, `apply`, `cancel`, `report`) and then ask the policy to `decide`; it answers with
+actions for them to carry out. Between two calls the state is always whole.
+
+A free worker first closes jobs that were cancelled or whose time is up, where nothing but the outcome is missing;
+then it advances those whose turn it is (`scheduler.turns`).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from gpuqio.errors import QueueFull
+from gpuqio.result import StopReason
+from gpuqio.scheduler.lifecycle import Event, State, after
+from gpuqio.scheduler.turns import BATCH, SLICE, Job, Share, Turns
+
+__all__ = ["Action", "Admit", "Advance", "Close", "Expire", "Finding", "Interrupt", "Policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a worker says of one job at the end of a slice.
+
+    Attributes:
+        event: RETURN, ADVANCE, FINISH or FAIL.
+        predicted: seconds to the end, after ADVANCE; infinity where nothing is known.
+        worked: seconds the worker spent on it, packing included.
+        solved: the part of them in which it was advanced.
+    """
+
+    job: Job
+    event: Event
+    predicted: float = 0.0
+    worked: float = 0.0
+    solved: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """There is room now for a job that had applied."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """The job has failed: it waited beyond its deadline."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Have the worker start and advance these jobs together, for `seconds` in all."""
+
+    worker: int
+    jobs: tuple[Job, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Have the worker give the outcome of these jobs, each for its `reason`."""
+
+    worker: int
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Have the worker end its slice early."""
+
+    worker: int
+
+
+Action = Admit | Expire | Advance | Close | Interrupt
+
+
+class Policy:
+    """The scheduler's state and its decisions.
+
+    Args:
+        workers: how many slices may run at once.
+        max_waiting: the most jobs that may wait; more are refused, or must wait outside.
+    """
+
+    def __init__(self, workers: int, max_waiting: int = 10_000) -> None:
+        self.workers = workers
+        self.max_waiting = max_waiting
+        self._idle = list(reversed(range(workers)))
+        self._shares: dict[int, Share] = {}  # by busy worker
+        self._turns = Turns()
+        self._applicants: OrderedDict[str, Job] = OrderedDict()
+        self._closing: OrderedDict[str, Job] = OrderedDict()
+        self._interrupted: OrderedDict[int, None] = OrderedDict()
+        self._deadlines: list[tuple[float, int, Job]] = []  # heap; the middle one breaks ties
+        self._arrivals = count()
+        self._now = -math.inf  # at the last decision: deadlines up to then are off the heap
+        self._count: Counter[State] = Counter()
+
+    # What happened.
+
+    def admit(self, job: Job) -> None:
+        """Let a job in, or raise `QueueFull`: also when others, who came first, wait outside."""
+        if self._applicants or self.waiting >= self.max_waiting:
+            raise QueueFull(
+                f"The queue is full: {self.waiting} of at most {self.max_waiting} jobs are waiting, and "
+                f"{self.submitting} more to be admitted. Wait for some to end, or use `submit`, which waits for room."
+            )
+        self._arrive(job)
+        self._turns.push(job)
+
+    def apply(self, job: Job) -> None:
+        """Have a job wait outside until there is room; `decide` will say `Admit`."""
+        self._arrive(job)
+        self._applicants[job.id] = job
+
+    def withdraw(self, job: Job) -> None:
+        """Forget a job that is still outside: it never was."""
+        del self._applicants[job.id]
+        self._count[job.state] -= 1
+        self._turns.leave(job)
+
+    def cancel(self, job: Job) -> None:
+        """End a job that waits, at once; see that one that has begun is closed soon."""
+        self._change(job, Event.CANCEL)
+        if job.worker is not None:
+            self._interrupted[job.worker] = None
+        elif job.state is State.CANCELLING:
+            self._close(job, StopReason.CANCELLED)
+
+    def report(self, worker: int, findings: Iterable[Finding]) -> None:
+        """Take back a worker and its jobs, in the order in which they were given out."""
+        returned = []
+        for finding in findings:
+            job = finding.job
+            new = job.solved == 0.0 and finding.event in (Event.ADVANCE, Event.FINISH)
+            self._turns.settle(job, finding.worked, finding.worked + finding.predicted if new else None)
+            job.worker = None
+            job.predicted = finding.predicted
+            job.solved += finding.solved
+            self._change(job, finding.event)
+            if job.state is State.WAITING:
+                returned.append(job)
+            elif job.state is State.CANCELLING:
+                self._close(job, StopReason.CANCELLED)
+            elif job.state is State.EXECUTING and job.left <= 0:
+                self._close(job, StopReason.TIMEOUT)
+            elif job.state is State.EXECUTING:
+                self._turns.resume(job)
+        for job in reversed(returned):
+            self._turns.push(job, first=True)
+            if job.deadline <= self._now:
+                self._await_deadline(job)
+        self._turns.release(self._shares.pop(worker))
+        self._interrupted.pop(worker, None)
+        self._idle.append(worker)
+
+    # What to do.
+
+    def decide(self, now: float) -> list[Action]:
+        """All that is to be done now. To be asked again after every change, and at `next_deadline`."""
+        self._now = now
+        actions: list[Action] = [*self._expire(), *map(Interrupt, self._interrupted)]
+        self._interrupted.clear()
+        while True:
+            while self._applicants and self.waiting < self.max_waiting:
+                _, job = self._applicants.popitem(last=False)
+                self._turns.push(job)
+                actions.append(Admit(job))
+            work = self._assign()
+            if work is None:
+                return actions
+            actions.append(work)
+
+    def next_deadline(self) -> float:
+        """When the next job may expire; infinity for never."""
+        return self._deadlines[0][0] if self._deadlines else math.inf
+
+    # How things stand.
+
+    @property
+    def waiting(self) -> int:
+        """Jobs admitted and not begun."""
+        return self._count[State.WAITING] + self._count[State.ASSIGNED] - len(self._applicants)
+
+    @property
+    def executing(self) -> int:
+        """Jobs begun and not ended."""
+        return self._count[State.EXECUTING] + self._count[State.CANCELLING]
+
+    @property
+    def submitting(self) -> int:
+        """Jobs outside, that wait to be admitted."""
+        return len(self._applicants)
+
+    @property
+    def busy(self) -> int:
+        """Workers that have jobs."""
+        return len(self._shares)
+
+    def ended(self, state: State) -> int:
+        """How many jobs have ever come to this final state."""
+        return self._count[state]
+
+    def __repr__(self) -> str:
+        now = (
+            f"{self.submitting} outside, {self.waiting} waiting, {self.executing} executing, "
+            f"{self.busy} of {self.workers} workers busy"
+        )
+        final = [state for state in State if state.is_final and self._count[state]]
+        ended = ", ".join(f"{self._count[state]} {state.value}" for state in final)
+        return f"<Policy: {now}; {ended}>" if ended else f"<Policy: {now}>"
+
+    def _arrive(self, job: Job) -> None:
+        self._turns.join(job)
+        self._count[job.state] += 1
+        self._await_deadline(job)
+
+    def _change(self, job: Job, event: Event) -> None:
+        before, job.state = job.state, after(job.state, event)
+        self._count[before] -= 1
+        self._count[job.state] += 1
+        if before.is_final:
+            return
+        if job.state is State.CANCELLING:
+            self._turns.remove(job)
+        elif job.state.is_final:
+            self._turns.leave(job)
+            self._applicants.pop(job.id, None)
+
+    def _close(self, job: Job, reason: StopReason) -> None:
+        job.reason = reason
+        self._closing[job.id] = job
+
+    def _assign(self) -> Advance | Close | None:
+        if not self._idle:
+            return None
+        if self._closing:
+            closing = [self._closing.popitem(last=False)[1] for _ in range(min(BATCH, len(self._closing)))]
+            return Close(self._engage(Share(closing)), tuple(closing))
+        share = self._turns.fill()
+        if not share.jobs:
+            return None
+        for place, job in enumerate(share.jobs):
+            if job.state is State.WAITING:
+                self._change(job, Event.ASSIGN if place else Event.BEGIN)
+        return Advance(self._engage(share), tuple(share.jobs), min(SLICE, share.jobs[0].left))
+
+    def _engage(self, share: Share) -> int:
+        worker = self._idle.pop()
+        self._shares[worker] = share
+        for job in share.jobs:
+            job.worker = worker
+        return worker
+
+    def _await_deadline(self, job: Job) -> None:
+        if job.deadline == math.inf:
+            return
+        if len(self._deadlines) > 64 + 2 * (self.waiting + self.submitting):  # most are of jobs that wait no more
+            self._deadlines = [entry for entry in self._deadlines if entry[2].state in (State.WAITING, State.ASSIGNED)]
+            heapq.heapify(self._deadlines)
+        heapq.heappush(self._deadlines, (job.deadline, next(self._arrivals), job))
+
+    def _expire(self) -> Iterator[Expire]:
+        while self._deadlines and self._deadlines[0][0] <= self._now:
+            _, _, job = heapq.heappop(self._deadlines)
+            if job.state is State.WAITING:
+                self._change(job, Event.FAIL)
+                yield Expire(job)

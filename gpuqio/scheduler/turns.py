@@ -1,0 +1,226 @@
+"""Whose turn it is: the jobs of many owners, in the order in which they get the machine.
+
+1. The largest priority.
+2. Within a priority, the owner who has had the least (start-time fair queueing: each owner has a clock that runs
+   while his jobs do, and a newcomer's is set to the present). 10,000 jobs of one owner delay another's one job by
+   a slice.
+3. Within an owner, first come first served, alternating between jobs not begun and runs under way, so that a
+   long run delays short jobs by a slice each. An owner with `UNDER_WAY` runs under way begins no more:
+   10,000 long jobs end one after another, and not all at the end.
+
+A slice is filled with jobs that fit in it together. How long a job takes is known once it has begun; until then
+it is taken for as long as the one its owner began last, and the worker returns it when the slice is full before its
+turn. A run longer than a slice, or with a timeout nearer than that, travels alone.
+
+Each step costs O(log n) in the number of owners: an owner's jobs are in ordered dictionaries, which give up any of
+them in O(1), and the owners in one heap, whose outdated entries are dropped when they surface.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING
+
+from gpuqio.scheduler.lifecycle import State
+
+if TYPE_CHECKING:
+    from gpuqio.result import StopReason
+
+__all__ = ["BATCH", "SLICE", "UNDER_WAY", "Job", "Share", "Turns"]
+
+SLICE = 0.020  # seconds: long against the 0.2 ms of a hop to a thread, short against a user's patience
+BATCH = 256  # most jobs a slice: when one breaks it, each of the others is advanced anew
+UNDER_WAY = 16  # runs begun and waiting for a slice, an owner and priority
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class Job:
+    """A job as far as its turn matters. What stands below the line changes."""
+
+    id: str
+    owner: Hashable = None
+    priority: int = 0
+    deadline: float = math.inf
+    timeout: float = math.inf
+    threads: int | None = None
+    # ---
+    state: State = State.WAITING
+    predicted: float = math.nan  # seconds to the end, once begun
+    solved: float = 0.0  # seconds it has been advanced for; its timeout counts these
+    charged: float = 0.0  # what its owner was charged for the slice it is in
+    worker: int | None = None
+    reason: StopReason | None = None  # set when it is to be closed
+
+    @property
+    def left(self) -> float:
+        """Seconds of solving before its timeout."""
+        return self.timeout - self.solved
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id} {self.state.value}>"
+
+
+@dataclass(eq=False, slots=True)
+class _Owner:
+    """One owner, while he has jobs."""
+
+    bound: float = math.inf  # on his slices
+    slices: int = 0  # running now
+    queues: dict[int, _Queue] = field(default_factory=dict)  # by priority
+
+
+@dataclass(eq=False, slots=True)
+class _Level:
+    """One priority, while it has jobs."""
+
+    clock: float = 0.0  # where the owner served last stood
+    queues: dict[Hashable, _Queue] = field(default_factory=dict)  # by owner
+
+
+@dataclass(eq=False, slots=True)
+class _Queue:
+    """One owner's jobs of one priority."""
+
+    owner: _Owner
+    priority: int
+    served: float  # the owner's clock here: seconds of the machine
+    fresh: OrderedDict[str, Job] = field(default_factory=OrderedDict)  # not begun
+    ready: OrderedDict[str, Job] = field(default_factory=OrderedDict)  # begun, between two slices
+    ready_next: bool = False
+    usual: float = 0.0  # seconds that the job begun last takes in all: the guess for the next
+    jobs: int = 0  # not ended, wherever they are
+    ticket: int = 0  # of its valid entry in the heap; 0 for none
+
+    def side(self) -> OrderedDict[str, Job]:
+        """Where the next job comes from; empty only if there is none."""
+        ready_first = self.ready_next or len(self.ready) >= UNDER_WAY
+        return self.ready if self.ready and (ready_first or not self.fresh) else self.fresh
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Share:
+    """A slice's worth of jobs, and whose they are."""
+
+    jobs: list[Job] = field(default_factory=list)
+    owners: set[_Owner] = field(default_factory=set)
+
+
+class Turns:
+    """The jobs that are not in a worker's hands, and what each owner has had."""
+
+    def __init__(self) -> None:
+        self._levels: dict[int, _Level] = {}
+        self._owners: dict[Hashable, _Owner] = {}
+        self._heap: list[tuple[int, float, int, _Queue]] = []  # -priority, served, ticket
+        self._tickets = count(1)
+
+    def join(self, job: Job) -> None:
+        """Get to know a job; it is not queued by that."""
+        level = self._levels.setdefault(job.priority, _Level())
+        owner = self._owners.setdefault(job.owner, _Owner())
+        if job.owner not in level.queues:
+            level.queues[job.owner] = owner.queues[job.priority] = _Queue(owner, job.priority, level.clock)
+        owner.bound = math.inf if job.threads is None else job.threads
+        level.queues[job.owner].jobs += 1
+
+    def leave(self, job: Job) -> None:
+        """Forget a job, and with an owner's last one the owner."""
+        self.remove(job)
+        queue = self._queue(job)
+        queue.jobs -= 1
+        if queue.jobs == 0:
+            level = self._levels[job.priority]
+            del level.queues[job.owner], queue.owner.queues[job.priority]
+            if not level.queues:
+                del self._levels[job.priority]
+            if not queue.owner.queues:
+                del self._owners[job.owner]
+
+    def push(self, job: Job, first: bool = False) -> None:
+        """Queue a job that has not begun: last, or first of its owner's."""
+        queue = self._queue(job)
+        queue.fresh[job.id] = job
+        if first:
+            queue.fresh.move_to_end(job.id, last=False)
+        if not queue.ticket:
+            self._list(queue)
+
+    def resume(self, job: Job) -> None:
+        """Queue a run for its next slice. `release` follows."""
+        self._queue(job).ready[job.id] = job
+
+    def remove(self, job: Job) -> None:
+        """Take a job out of its queue, if it is there."""
+        queue = self._queue(job)
+        queue.fresh.pop(job.id, None)
+        queue.ready.pop(job.id, None)
+
+    def fill(self) -> Share:
+        """Take jobs for one slice; none if no owner may run any. Their owners are charged in advance."""
+        share = Share()
+        queues: set[_Queue] = set()
+        room = SLICE
+        while len(share.jobs) < BATCH and room > 0 and (queue := self._next(share.owners)) is not None:
+            side = queue.side()
+            job = next(iter(side.values()))
+            predicted = queue.usual if side is queue.fresh else job.predicted
+            alone = predicted > SLICE or job.left < SLICE
+            if share.jobs and (alone or predicted > room):
+                break
+            del side[job.id]
+            room = 0.0 if alone else room - predicted
+            share.jobs.append(job)
+            if queue.owner not in share.owners:
+                share.owners.add(queue.owner)
+                queue.owner.slices += 1
+            queues.add(queue)
+            level = self._levels[job.priority]
+            level.clock = max(level.clock, queue.served)
+            job.charged = min(max(predicted, SLICE / BATCH), SLICE)
+            queue.served += job.charged
+            self._list(queue)
+        for queue in queues:
+            queue.ready_next = not queue.ready_next
+        return share
+
+    def settle(self, job: Job, worked: float, total: float | None) -> None:
+        """Charge a job's owner for what it took, in place of what was expected; `total` as far as it is known."""
+        queue = self._queue(job)
+        queue.served += worked - job.charged
+        job.charged = 0.0
+        if total is not None:
+            queue.usual = total
+
+    def release(self, share: Share) -> None:
+        """A slice has ended, and its jobs have been settled: its owners may have another."""
+        for owner in share.owners:
+            owner.slices -= 1
+            for queue in owner.queues.values():
+                self._list(queue)
+
+    def _queue(self, job: Job) -> _Queue:
+        return self._levels[job.priority].queues[job.owner]
+
+    def _list(self, queue: _Queue) -> None:
+        """Give the queue its place in the heap, by its owner's present clock, if it has anything to run."""
+        queue.ticket = 0
+        if queue.fresh or queue.ready:
+            queue.ticket = next(self._tickets)
+            heapq.heappush(self._heap, (-queue.priority, queue.served, queue.ticket, queue))
+
+    def _next(self, present: set[_Owner]) -> _Queue | None:
+        """The queue whose turn it is. One whose owner is at his bound is off the heap until a slice of his ends."""
+        while self._heap:
+            _, _, ticket, queue = self._heap[0]
+            if ticket == queue.ticket:
+                at_bound = queue.owner not in present and queue.owner.slices >= queue.owner.bound
+                if (queue.fresh or queue.ready) and not at_bound:
+                    return queue
+                queue.ticket = 0
+            heapq.heappop(self._heap)
+        return None

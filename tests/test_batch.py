@@ -1,0 +1,83 @@
+"""ProblemBatch: tensors and lists of problems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gpuqio.batch import DenseBatch, ProblemBatch
+from gpuqio.errors import InvalidProblem
+from gpuqio.problem import Problem, ProblemType
+from gpuqio.terms import Term
+
+RNG = np.random.default_rng(5)
+J = RNG.normal(size=(5, 4, 4)).astype(np.float32)
+H = RNG.integers(-3, 4, (5, 4))
+
+
+@pytest.mark.parametrize("kind", [ProblemType.ising, ProblemType.pubo])
+@pytest.mark.parametrize("h", [H, None])
+def test_items_of_a_tensor_are_problems(kind: ProblemType, h: Any) -> None:
+    batch = ProblemBatch.from_dense(J, h, kind)
+    assert len(batch) == 5
+    assert batch.J is J
+    assert batch.h is h
+    for place, problem in enumerate(batch):
+        alone = Problem.from_arrays(J[place], None if h is None else h[place], problem_type=kind)
+        assert problem.to_json() == alone.to_json()
+        assert problem.num_variables == 4
+    assert batch[-1].to_json() == batch[4].to_json()
+    assert repr(batch) == f"<DenseBatch: 5 {kind.name} problems of 4 variables>"
+
+
+def test_making_a_batch_makes_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Problem, "from_arrays", None)
+    assert len(ProblemBatch.from_dense(J, H)[1:]) == 4
+
+
+def test_a_slice_of_a_tensor_is_a_tensor() -> None:
+    part = ProblemBatch.from_dense(J, H)[1:4:2]
+    assert isinstance(part, DenseBatch)
+    assert np.array_equal(part.J, J[1:4:2])
+    assert part.h is not None
+    assert np.array_equal(part.h, H[1:4:2])
+
+
+def test_a_batch_of_problems() -> None:
+    problems = [Problem("", [Term(c=1, indices=[i])]) for i in range(3)]
+    batch = ProblemBatch.from_problems(iter(problems))
+    assert list(batch) == problems
+    assert batch[2] is problems[2]
+    assert isinstance(batch[1:], ProblemBatch)
+    assert list(batch[1:]) == problems[1:]
+    assert repr(batch) == "<ProblemBatch: 3 problems>"
+    with pytest.raises(IndexError):
+        batch[3]
+    with pytest.raises(InvalidProblem, match=r"problems\[1\] must be a Problem; found a str"):
+        ProblemBatch.from_problems([problems[0], "x"])  # type: ignore[list-item]
+
+
+def test_empty_batches() -> None:
+    assert list(ProblemBatch.from_problems([])) == []
+    assert list(ProblemBatch.from_dense(np.zeros((0, 3, 3)))) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"J": np.full((2, 2, 2), np.nan)}, "J[0, 0, 0]"),
+        ({"J": J, "h": np.where(np.arange(20).reshape(5, 4) == 7, np.inf, 0)}, "h[1, 3]"),
+        ({"J": J[0]}, "J"),
+        ({"J": J[:, :3]}, "J"),
+        ({"J": J, "h": H[:4]}, "h"),
+        ({"J": J.astype(complex)}, "J"),
+        ({"J": J, "problem_type": ProblemType.ising_grouped}, "problem_type"),
+    ],
+)
+def test_tensors_that_are_refused(arguments: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidProblem) as caught:
+        ProblemBatch.from_dense(**arguments)
+    assert caught.value.field == field
+    assert field in str(caught.value)

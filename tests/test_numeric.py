@@ -1,0 +1,83 @@
+"""Random words and the logarithm: known answers, the Python twin, and every value once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from gpuqio.engines.native import instruction_set, library
+from gpuqio.engines.streams import Purpose, neg_log_uniform, philox
+
+ROOT = Path(__file__).parent.parent
+BUILDS = sorted({"base", instruction_set()})
+
+
+def native_philox(counters: npt.NDArray[np.uint32], seed: int, build: str) -> npt.NDArray[np.uint32]:
+    words = np.empty_like(counters)
+    key = np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32)
+    library(build).gq_philox(counters.ctypes.data, key.ctypes.data, words.ctypes.data, counters.shape[1])
+    return words
+
+
+# Known-answer vectors of Philox4x32-10 published with Random123 (Salmon et al., SC 2011).
+@pytest.mark.parametrize(
+    ("counter", "seed", "words"),
+    [
+        ((0, 0, 0, 0), 0, (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        ((0xFFFFFFFF,) * 4, 0xFFFFFFFFFFFFFFFF, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            0x299F31D0A4093822,
+            (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        ),
+    ],
+)
+@pytest.mark.parametrize("build", BUILDS)
+def test_philox_gives_the_published_words(
+    build: str, counter: tuple[int, ...], seed: int, words: tuple[int, ...]
+) -> None:
+    counters = np.repeat(np.array(counter, np.uint32)[:, None], 32, axis=1)
+    np.testing.assert_array_equal(native_philox(counters, seed, build)[:, 7], np.array(words, np.uint32))
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_philox_twins_agree(build: str) -> None:
+    position = np.arange(64, dtype=np.uint32) * 67_108_863
+    for purpose in Purpose:
+        counters = np.stack([position, np.full(64, 9), np.full(64, 5), np.full(64, purpose)]).astype(np.uint32)
+        twin = philox(position, 9, 5, purpose, 2**63 - 77)
+        np.testing.assert_array_equal(native_philox(counters, 2**63 - 77, build), twin)
+
+
+def test_purposes_are_those_of_the_kernels() -> None:
+    text = (ROOT / "cuda" / "streams.cuh").read_text()
+    assert {name: int(value) for name, value in re.findall(r"^    ([A-Z]+) = (\d+),", text, re.M)} == {
+        p.name: p.value for p in Purpose
+    }
+
+
+def every_word() -> npt.NDArray[np.uint32]:
+    """One word for each of the 2^23 values of u."""
+    return np.arange(2**23, dtype=np.uint32) << np.uint32(9)
+
+
+def test_the_logarithm_is_within_its_stated_error_everywhere() -> None:
+    words = every_word()
+    u = ((words >> np.uint32(8)) | np.uint32(1)).astype(np.float64) / 2**24
+    exact = -np.log(u)
+    error = np.abs(neg_log_uniform(words) - exact)
+    assert u.min() > 0 and u.max() < 1
+    assert error.max() < 1.4e-6
+    assert (error / exact).max() < 1.3e-6
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_the_logarithms_agree_bit_for_bit(build: str) -> None:
+    words = every_word()
+    out = np.empty(len(words), np.float32)
+    library(build).gq_neg_log_uniform(words.ctypes.data, out.ctypes.data, len(words))
+    np.testing.assert_array_equal(out.view(np.uint32), neg_log_uniform(words).view(np.uint32))

@@ -83,7 +83,8 @@ GQ void advance(Ensemble& e, int sweeps) {
 // First states: the bits of `initial` (words of 32) for every chain, or INIT words: block of 128 variables at position.
 GQ unsigned first_bits(const Ensemble& e, const uint32_t* initial, int word, const vu (&random)[4], int chain) {
     const unsigned bits = initial ? initial[word] : bcast(random[word & 3], chain & 31);
-    return word + 1 < window_words(e.problem) || (e.problem.n & 31) == 0 ? bits : bits & ((1u << (e.problem.n & 31)) - 1u);
+    return word + 1 < window_words(e.problem) || (e.problem.n & 31) == 0 ? bits
+                                                                         : bits & ((1u << (e.problem.n & 31)) - 1u);
 }
 
 GQ void start_window(Ensemble& e, int chain, int word, unsigned bits) {

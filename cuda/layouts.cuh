@@ -9,10 +9,10 @@
 namespace gq {
 
 enum strategy : int32_t {
-    WINDOW = 0,         // dense quadratic: weights is a symmetric matrix, rows padded to 32
-    LANE_NEIGHBOUR = 1, // sparse quadratic: an entry has one member
-    LANE_PARITY = 2,    // ising of any degree: combine = exclusive or of the other members
-    LANE_PRODUCT = 3,   // pubo of any degree: combine = and of the other members
+    WINDOW = 0,          // dense quadratic: weights is a symmetric matrix, rows padded to 32
+    LANE_NEIGHBOUR = 1,  // sparse quadratic: an entry has one member
+    LANE_PARITY = 2,     // ising of any degree: combine = exclusive or of the other members
+    LANE_PRODUCT = 3,    // pubo of any degree: combine = and of the other members
 };
 
 struct Problem {
@@ -43,8 +43,8 @@ struct Ensemble {
     uint32_t* best_spins;      // as spins
     int64_t* swaps;            // max(rungs - 1, 0): accepted exchanges between r and r+1
     int64_t flips;
-    int64_t reached;           // sweep after which the best energy was found, all chains together
-    int64_t lowest;            // the best energy found so far, all chains together
+    int64_t reached;  // sweep after which the best energy was found, all chains together
+    int64_t lowest;   // the best energy found so far, all chains together
 };
 
 }  // namespace gq

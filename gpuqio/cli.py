@@ -9,18 +9,18 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from importlib.metadata import version
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
 import trio
 from tqdm import tqdm
 
+from gpuqio import __version__
 from gpuqio.backend import JobRecord, Request, Status
 from gpuqio.engines.base import Work
 from gpuqio.engines.cpu import CpuEngine
-from gpuqio.errors import GpuqioError, InputError, JobFailed
+from gpuqio.errors import GpuqioError, InputError, InvalidParameter, JobFailed
 from gpuqio.formats import FORMATS, read_problem
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.result import Result
@@ -31,12 +31,16 @@ __all__ = ["main"]
 
 SOLVED, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
-# What --solver takes, and the target it stands for.
+# What --solver takes, and the target that it stands for.
 SOLVERS = {
     "parallel-tempering": "microsoft.paralleltempering",
     "pt": "microsoft.paralleltempering",
     "simulated-annealing": "microsoft.simulatedannealing",
     "sa": "microsoft.simulatedannealing",
+}
+TUNABLES = {
+    "microsoft.paralleltempering": ("sweeps", "replicas"),
+    "microsoft.simulatedannealing": ("sweeps", "restarts"),
 }
 VARIABLES_SHOWN = 64
 
@@ -46,8 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _solve(options) if options.command == "solve" else _info()
-    except (InputError, OSError) as error:
+    except InputError as error:
         print(f"gpuqio: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except OSError as error:
+        print(f"gpuqio: {error.filename}: {error.strerror}", file=sys.stderr)
         return BAD_INPUT
     except GpuqioError as error:
         print(f"gpuqio: {error}", file=sys.stderr)
@@ -85,18 +92,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _info() -> int:
     engine = CpuEngine()
-    rows = {"gpuqio": version("gpuqio"), "engine": engine.name, "device": engine.device, "threads": worker_count()}
-    print(_table(rows.items()))
+    rows = [
+        ("gpuqio", __version__),
+        ("engine", engine.name),
+        ("instruction set", engine.device),
+        ("threads", str(worker_count())),
+    ]
+    print(_table(rows))
     return SOLVED
 
 
 def _solve(options: argparse.Namespace) -> int:
     problem = read_problem(options.file, options.format)
-    tunables = {"sweeps": options.sweeps, "replicas": options.replicas, "restarts": options.restarts}
-    free = "-parameterfree" if all(value is None for value in tunables.values()) else ""
-    target = f"{SOLVERS[options.solver]}{free}.cpu"
-    common = {"seed": options.seed, "timeout": options.timeout, "number_of_solutions": options.solutions}
-    given = {name: value for name, value in (tunables | common).items() if value is not None}
+    target, given = _chosen(options)
     request = Request(Work((problem,), parse(target, given)), name=problem.name, params=given, target=target)
 
     record = trio.run(_run, request)
@@ -109,6 +117,19 @@ def _solve(options: argparse.Namespace) -> int:
     (result,) = record.results
     print(result.to_json() if options.json else _describe(result, target, is_cut=_is_cut(problem)))
     return SOLVED if record.status is Status.Succeeded else INTERRUPTED
+
+
+def _chosen(options: argparse.Namespace) -> tuple[str, dict[str, object]]:
+    """The target and its parameters, as the wire spells them."""
+    solver = SOLVERS[options.solver]
+    wire = {"sweeps": options.sweeps, "replicas": options.replicas, "restarts": options.restarts}
+    tunables = {name: value for name, value in wire.items() if value is not None}
+    for name in tunables.keys() - set(TUNABLES[solver]):
+        known = " and ".join(f"--{known}" for known in TUNABLES[solver])
+        raise InvalidParameter(f"--solver {options.solver} takes {known}, not --{name}.", field=name)
+    wire = {"seed": options.seed, "timeout": options.timeout, "number_of_solutions": options.solutions}
+    common = {name: value for name, value in wire.items() if value is not None}
+    return f"{solver}.cpu" if tunables else f"{solver}-parameterfree.cpu", tunables | common
 
 
 async def _run(request: Request) -> JobRecord:
@@ -153,9 +174,9 @@ def _describe(result: Result, target: str, *, is_cut: bool) -> str:
     """The result for a reader: the best solution and how it was come by, then the costs of the others."""
     report = result.report
     work = f"{report.sweeps} sweeps x {report.replicas} replicas, {report.flips} flips, {report.exchanges} exchanges"
-    rows: list[tuple[str, object]] = [("cost", f"{result.cost:.15g}")]
+    rows = [("cost", f"{result.cost:.15g}")]
     if is_cut:
-        rows.append(("cut", f"{-result.cost:.15g}"))
+        rows.append(("cut", f"{0 - result.cost:.15g}"))
     rows += [
         ("configuration", _abbreviated(result.configuration)),
         ("solver", target),
@@ -175,5 +196,5 @@ def _abbreviated(configuration: Mapping[str, int]) -> str:
     return f"{shown} and {hidden} more (--json shows all)" if hidden > 0 else shown
 
 
-def _table(rows: Iterable[tuple[str, object]]) -> str:
-    return "\n".join(f"{name:<15}{value}" for name, value in rows)
+def _table(rows: list[tuple[str, str]]) -> str:
+    return "\n".join(f"{name:<16}{value}" for name, value in rows)

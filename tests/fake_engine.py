@@ -6,7 +6,7 @@ import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import trio
@@ -17,6 +17,7 @@ from gpuqio.problem import Problem
 from gpuqio.result import Report, Result, StopReason
 from gpuqio.scheduler.crossing import Answer, Crossing
 from gpuqio.scheduler.loop import Scheduler
+from gpuqio.solvers.base import Solver
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,10 @@ class FakeSolver:
     predictable: bool = True
     breaks: str = ""
     error: BaseException | None = None
-    target: str = "fake"
+
+    @property
+    def target(self) -> str:
+        return "fake"
 
     def parameters(self) -> Mapping[str, object]:
         return {}
@@ -97,12 +101,11 @@ def a_result(reason: StopReason = StopReason.COMPLETED, variables: int = 1) -> R
     return Result(np.arange(variables), np.ones((1, variables), np.int8), np.zeros(1), {}, report)
 
 
-def a_request(job_id: str, seconds: float = 0.001, *, timeout: float | None = None, **more: object) -> Request:
+def a_request(job_id: str, seconds: float = 0.001, **more: Any) -> Request:
     """A request for work of so many seconds; `more` goes to the solver or to the request, by name."""
-    ours = {name: value for name, value in more.items() if name in FakeSolver.__dataclass_fields__}
-    rest = {name: value for name, value in more.items() if name not in ours}
-    solver = FakeSolver(seconds, timeout, **ours)  # type: ignore[arg-type]
-    return Request(Work((Problem(job_id),), solver), job_id=job_id, **rest)  # type: ignore[arg-type]
+    ours = {name: more.pop(name) for name in list(more) if name in FakeSolver.__dataclass_fields__}
+    solver = cast(Solver, FakeSolver(seconds, **ours))
+    return Request(Work((Problem(job_id),), solver), job_id=job_id, **more)
 
 
 class FakeWorkers:
@@ -134,7 +137,8 @@ class FakeWorkers:
                 needed += cast(FakeSolver, item.work.solver).seconds if run is None else run.remaining
         began = trio.current_time()
         end = began + min(needed, crossing.seconds)
-        while (now := trio.current_time()) < end - 1e-9 and not crossing.stop.is_set():
+        # The flag is made for threads, and can only be looked at.
+        while (now := trio.current_time()) < end - 1e-9 and not crossing.stop.is_set():  # noqa: ASYNC110
             await trio.sleep(min(0.001, end - now))
         return trio.current_time() - began
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import hatchling.build
 import pytest
 
+import gpuqio
 import hatch_build
 
 ROOT = Path(__file__).parents[1]
@@ -61,7 +62,7 @@ def test_a_wheel_has_one_library_for_each_instruction_set(
     wheel = hatchling.build.build_wheel(str(tmp_path))
     with zipfile.ZipFile(tmp_path / wheel) as archive:
         assert {name for name in archive.namelist() if name.endswith(".so")} == LIBRARIES
-    assert wheel.startswith("gpuqio-0.1.0-py3-none-linux_")
+    assert wheel.startswith(f"gpuqio-{gpuqio.__version__}-py3-none-linux_")
     commands = calls(tmp_path / "bin")
     assert len(commands) == len(LIBRARIES)
     for command, level in zip(sorted(commands), sorted(hatch_build.ARCHITECTURES[MACHINE].values()), strict=True):

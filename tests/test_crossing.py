@@ -1,25 +1,26 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
-from tests.fake_engine import FakeEngine, FakeRun, FakeSolver, a_request
 from gpuqio.backend import JobError
 from gpuqio.errors import InputError, InvalidParameter, InvalidProblem
 from gpuqio.result import StopReason
 from gpuqio.scheduler.crossing import Answer, Crossing, Item, Stop, job_error
 from gpuqio.scheduler.lifecycle import Event
 from gpuqio.scheduler.turns import Job
+from tests.fake_engine import FakeEngine, FakeRun, FakeSolver, a_request
 
 
-def fresh(name: str, seconds: float = 0.001, **more: object) -> Item:
+def fresh(name: str, seconds: float = 0.001, **more: Any) -> Item:
     return Item(Job(name), a_request(name, seconds, **more).work)
 
 
-def begun(name: str, seconds: float = 0.001, reason: StopReason | None = None, **more: object) -> Item:
+def begun(name: str, seconds: float = 0.001, reason: StopReason | None = None, **more: Any) -> Item:
     item = fresh(name, seconds, **more)
-    run = FakeRun(FakeSolver(seconds, **more), seconds)  # type: ignore[arg-type]
+    run = FakeRun(FakeSolver(seconds, **more), seconds)
     item.job.predicted = run.predicted_seconds
     return Item(item.job, item.work, run, reason)
 
@@ -37,7 +38,10 @@ def test_many_small_jobs_take_one_call_of_advance() -> None:
     answers = cross(engine, *(fresh(str(number), 0.0001) for number in range(100)))
     assert events(answers) == " ".join(["finish"] * 100)
     assert [call for call in engine.calls if call.startswith("advance")] == ["advance 100"]
-    assert all(answer.results is not None and answer.results[0].report.stop_reason == StopReason.COMPLETED for answer in answers)
+    assert all(
+        answer.results is not None and answer.results[0].report.stop_reason == StopReason.COMPLETED
+        for answer in answers
+    )
     assert sum(answer.solved for answer in answers) == pytest.approx(0.010)
 
 

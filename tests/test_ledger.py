@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fake_engine import a_request, a_result
 from gpuqio.backend import Status
 from gpuqio.errors import InvalidParameter, JobNotFound
 from gpuqio.scheduler.ledger import Entry, Ledger
 from gpuqio.scheduler.lifecycle import State
+from tests.fake_engine import a_request, a_result
 
 
 def ended(ledger: Ledger, job_id: str, variables: int = 1) -> Entry:

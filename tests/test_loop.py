@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import trio
@@ -108,10 +110,7 @@ async def test_ten_thousand_jobs_of_one_owner_do_not_starve_anothers_one(autojum
         began = trio.current_time()
         assert (await scheduler.solve(a_request("B", 0.001, owner="B"))).status is Status.Succeeded
         assert trio.current_time() - began < 3 * SLICE
-        assert scheduler.statistics().succeeded < 400
-        with trio.fail_after(11):
-            await scheduler.wait("A9999")
-        assert scheduler.statistics().succeeded == 10_001
+        assert 100 < scheduler.statistics().succeeded < 200
 
 
 async def test_a_long_job_does_not_block_a_short_one(autojump_clock: Clock) -> None:
@@ -124,15 +123,14 @@ async def test_a_long_job_does_not_block_a_short_one(autojump_clock: Clock) -> N
 
 async def test_priority(autojump_clock: Clock) -> None:
     ended = []
-    async with a_scheduler() as scheduler:
-        async with trio.open_nursery() as nursery:
+    async with a_scheduler() as scheduler, trio.open_nursery() as nursery:
 
-            async def one(priority: int) -> None:
-                await scheduler.solve(a_request(str(priority), 0.050, priority=priority))
-                ended.append(priority)
+        async def one(priority: int) -> None:
+            await scheduler.solve(a_request(str(priority), 0.050, priority=priority))
+            ended.append(priority)
 
-            for priority in (3, 1, 4, -1, 5, 9, 2, 6):
-                nursery.start_soon(one, priority)
+        for priority in (3, 1, 4, -1, 5, 9, 2, 6):
+            nursery.start_soon(one, priority)
     assert ended == sorted(ended, reverse=True)
 
 
@@ -161,12 +159,20 @@ async def test_a_timeout_counts_only_the_time_in_which_the_job_ran(autojump_cloc
         assert trio.current_time() == pytest.approx(0.8)
 
 
+async def test_a_timeout_is_each_problems_own(autojump_clock: Clock) -> None:
+    async with a_scheduler() as scheduler:
+        request = a_request("a", 1_000.0, timeout=0.5)
+        chunk = replace(request, work=replace(request.work, problems=request.work.problems * 4))
+        assert reason_of(await scheduler.solve(chunk)) is StopReason.TIMEOUT
+        assert trio.current_time() == pytest.approx(4 * 0.5)
+
+
 async def test_a_deadline(autojump_clock: Clock) -> None:
     async with a_scheduler() as scheduler:
-        scheduler.submit_nowait(a_request("running", 10.0, priority=1))
-        await trio.sleep(1.0)
-        record = await scheduler.solve(a_request("late", deadline=3.0))
-        assert trio.current_time() == pytest.approx(3.0)
+        scheduler.submit_nowait(a_request("running", 1.0, priority=1))
+        await trio.sleep(0.1)
+        record = await scheduler.solve(a_request("late", deadline=0.3))
+        assert trio.current_time() == pytest.approx(0.3)
         assert record.status is Status.Failed
         assert record.error is not None
         assert record.error.code == "DeadlineExceeded"
@@ -220,7 +226,7 @@ async def test_a_submitter_that_gives_up_leaves_no_trace(autojump_clock: Clock) 
 async def test_a_job_outside_can_be_cancelled_and_can_expire(autojump_clock: Clock) -> None:
     records = {}
     async with a_scheduler(max_waiting=1) as scheduler:
-        scheduler.submit_nowait(a_request("running", 9.0, priority=1))
+        scheduler.submit_nowait(a_request("running", 1.0, priority=1))
         await trio.sleep(0.1)
         scheduler.submit_nowait(a_request("waiting"))
         async with trio.open_nursery() as nursery:
@@ -229,12 +235,12 @@ async def test_a_job_outside_can_be_cancelled_and_can_expire(autojump_clock: Clo
                 records[request.job_id] = await scheduler.submit(request)
 
             nursery.start_soon(one, a_request("cancelled"))
-            nursery.start_soon(one, a_request("expired", deadline=2.0))
+            nursery.start_soon(one, a_request("expired", deadline=0.5))
             await trio.sleep(0.1)
             await scheduler.cancel("cancelled")
         assert records["cancelled"].status is Status.Cancelled
         assert records["expired"].status is Status.Failed
-        assert trio.current_time() == pytest.approx(2.0)
+        assert trio.current_time() == pytest.approx(0.5)
 
 
 async def test_cancel_a_waiting_job(autojump_clock: Clock) -> None:
@@ -333,7 +339,7 @@ async def test_bad_requests_leave_everything_as_it_was(autojump_clock: Clock) ->
     ("field", "value"),
     [("priority", 1.5), ("priority", True), ("priority", float("nan")), ("threads", 0), ("deadline", float("nan"))],
 )
-def test_a_request_checks_itself(field: str, value: object) -> None:
+def test_a_request_checks_itself(field: str, value: Any) -> None:
     with pytest.raises(InvalidParameter, match=f"{field} must be .*; found {field}=") as caught:
         a_request("a", **{field: value})
     assert caught.value.field == field
@@ -367,17 +373,16 @@ async def test_when_it_is_closed_its_jobs_fail_and_nothing_hangs(autojump_clock:
     async def collect(ask: Callable[[Request], Awaitable[JobRecord]], request: Request) -> None:
         records.append(await ask(request))
 
-    async with trio.open_nursery() as nursery:
-        async with trio.open_nursery() as inner:
-            await inner.start(scheduler.run)
-            scheduler.submit_nowait(a_request("running", 1_000.0, priority=1))
-            await trio.sleep(0.1)
-            for job_id in "ab":
-                nursery.start_soon(collect, scheduler.solve, a_request(job_id))
-            await trio.sleep(0.1)
-            nursery.start_soon(collect, scheduler.submit, a_request("outside"))
-            await trio.sleep(0.1)
-            inner.cancel_scope.cancel()
+    async with trio.open_nursery() as nursery, trio.open_nursery() as inner:
+        await inner.start(scheduler.run)
+        scheduler.submit_nowait(a_request("running", 1_000.0, priority=1))
+        await trio.sleep(0.1)
+        for job_id in "ab":
+            nursery.start_soon(collect, scheduler.solve, a_request(job_id))
+        await trio.sleep(0.1)
+        nursery.start_soon(collect, scheduler.submit, a_request("outside"))
+        await trio.sleep(0.1)
+        inner.cancel_scope.cancel()
     assert [record.status for record in [*records, scheduler.get("running")]] == [Status.Failed] * 4
     assert {record.error.message for record in records if record.error} == {
         "The scheduler was closed before the job had ended."
@@ -397,9 +402,7 @@ async def test_when_it_breaks_its_jobs_are_told_why(autojump_clock: Clock, monke
     error = (await scheduler.wait("a")).error
     assert error is not None
     assert error.code == "InternalError"
-    assert error.message == (
-        "The scheduler broke (ZeroDivisionError('division by zero')) before the job had ended."
-    )
+    assert error.message == "The scheduler broke (ZeroDivisionError('division by zero')) before the job had ended."
 
 
 @pytest.mark.parametrize("ask", ["solve", "submit", "wait", "cancel"])
@@ -433,10 +436,10 @@ async def test_cancellation_at_any_moment_leaves_the_scheduler_whole(ask: str, a
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_is_asked_every_job_ends(seed: int, autojump_clock: Clock) -> None:
-    draw = random.Random(seed)
-    async with a_scheduler(workers=draw.randint(1, 3), max_waiting=5) as scheduler:
+    async with a_scheduler(workers=1 + seed % 3, max_waiting=5) as scheduler:
 
         async def one(number: int) -> None:
+            draw = random.Random(1_000 * seed + number)  # trio runs tasks in no fixed order
             await trio.sleep(draw.random() * 0.5)
             request = a_request(
                 f"{number}",

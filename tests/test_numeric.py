@@ -55,7 +55,7 @@ def test_philox_twins_agree(build: str) -> None:
 
 def test_purposes_are_those_of_the_kernels() -> None:
     text = (ROOT / "cuda" / "streams.cuh").read_text()
-    assert {name: int(value) for name, value in re.findall(r"^    ([A-Z]+) = (\d+),", text, re.M)} == {
+    assert {name: int(value) for name, value in re.findall(r"^    ([A-Z]+) = (\d+),", text, re.MULTILINE)} == {
         p.name: p.value for p in Purpose
     }
 
@@ -70,7 +70,8 @@ def test_the_logarithm_is_within_its_stated_error_everywhere() -> None:
     u = ((words >> np.uint32(8)) | np.uint32(1)).astype(np.float64) / 2**24
     exact = -np.log(u)
     error = np.abs(neg_log_uniform(words) - exact)
-    assert u.min() > 0 and u.max() < 1
+    assert u.min() > 0
+    assert u.max() < 1
     assert error.max() < 1.4e-6
     assert (error / exact).max() < 1.3e-6
 

@@ -83,9 +83,9 @@ CASES = [
 
 
 def packed(problem: Problem, strategy: Strategy, monkeypatch: pytest.MonkeyPatch) -> Layout:
-    """Small problems are dense by choice; taken as sparse, they test the other strategy."""
-    if strategy is Strategy.LANE_NEIGHBOUR:
-        monkeypatch.setattr("gpuqio.pack.layout.DENSE_LIMIT", 0)
+    """Problems this small are sparse by choice; taken as dense, they test the other strategy."""
+    if strategy is Strategy.WINDOW:
+        monkeypatch.setattr("gpuqio.pack.layout.DENSE_DEGREE", -1.0)
     layout = pack(problem)
     assert layout.strategy is strategy
     return layout

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_a_run_of_larger_priority_keeps_others_off() -> None:
     high, low = Job("high", priority=1), Job("low")
     policy.admit(low)
     policy.admit(high)
-    (action,) = policy.decide(0.0)
+    assert told(policy.decide(0.0)) == ["0: high low, 20 ms"]
     policy.report(0, [long_run(high), Finding(low, Event.RETURN)])
     assert (high.state, low.state) == (State.EXECUTING, State.WAITING)
     for _ in range(10):
@@ -343,9 +344,7 @@ def test_applicants_can_withdraw_be_cancelled_and_expire() -> None:
     policy.cancel(c)
     assert c.state is State.CANCELLED
     assert told(policy.decide(1.0)) == ["expire d", "0: a, 20 ms"]
-    assert repr(policy) == (
-        "<Policy: 0 outside, 0 waiting, 1 executing, 1 of 1 workers busy; 1 failed, 1 cancelled>"
-    )
+    assert repr(policy) == ("<Policy: 0 outside, 0 waiting, 1 executing, 1 of 1 workers busy; 1 failed, 1 cancelled>")
 
 
 def test_cancel_waiting_running_and_between_slices() -> None:
@@ -355,16 +354,15 @@ def test_cancel_waiting_running_and_between_slices() -> None:
         policy.admit(job)
     assert told(policy.decide(0.0)) == ["0: running neighbour, 20 ms"]
     policy.cancel(waiting)
-    assert waiting.state is State.CANCELLED
     policy.cancel(running)
-    assert running.state is State.CANCELLING
+    assert repr([waiting, running]) == "[<Job waiting cancelled>, <Job running cancelling>]"
     assert told(policy.decide(0.0)) == ["interrupt 0"]
     assert policy.decide(0.0) == []
     policy.report(0, [long_run(running), Finding(neighbour, Event.ADVANCE, predicted=1.0)])
     assert told(policy.decide(0.0)) == ["0: close running"]
     assert running.reason is StopReason.CANCELLED
     policy.report(0, [finished(running)])
-    assert running.state is State.CANCELLED
+    assert repr(running) == "<Job running cancelled>"
     assert told(policy.decide(0.0)) == ["0: neighbour, 20 ms"]
     policy.report(0, [long_run(neighbour)])
     policy.cancel(neighbour)
@@ -412,7 +410,7 @@ def lines_run(work: Callable[[], None]) -> int:
     files = {module.__file__ for module in (policy, turns, lifecycle)}
     lines = 0
 
-    def trace(frame: FrameType, event: str, arg: object) -> Callable[..., object] | None:
+    def trace(frame: FrameType, event: str, arg: object) -> Any:
         nonlocal lines
         if frame.f_code.co_filename not in files:
             return None
@@ -512,8 +510,8 @@ def test_whatever_happens_every_job_ends_and_the_books_balance(seed: int) -> Non
         findings = []
         back = False
         for place, job in enumerate(busy.pop(worker)):
-            back = back or (place > 0 and job.state is not State.EXECUTING and job.reason is None and draw.random() < 0.3)
             new = job.state is State.ASSIGNED or (job.state is State.CANCELLING and math.isnan(job.predicted))
+            back = back or (place > 0 and new and draw.random() < 0.3)
             if back and new:
                 findings.append(Finding(job, Event.RETURN))
             elif job.reason is not None or draw.random() < (0.9 if ending else 0.3):

@@ -22,11 +22,10 @@ struct FlushSubnormals {
 #define GQ_ENTRY extern "C" __attribute__((visibility("default")))
 
 // In the order of gq::strategy.
-void (*const starts[])(gq::Ensemble&, const uint32_t*) = {
-    gq::start<gq::WINDOW>, gq::start<gq::LANE_NEIGHBOUR>, gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>};
-void (*const advances[])(gq::Ensemble&, int) = {
-    gq::advance<gq::WINDOW>, gq::advance<gq::LANE_NEIGHBOUR>, gq::advance<gq::LANE_PARITY>,
-    gq::advance<gq::LANE_PRODUCT>};
+void (*const starts[])(gq::Ensemble&, const uint32_t*) = {gq::start<gq::WINDOW>, gq::start<gq::LANE_NEIGHBOUR>,
+                                                          gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>};
+void (*const advances[])(gq::Ensemble&, int) = {gq::advance<gq::WINDOW>, gq::advance<gq::LANE_NEIGHBOUR>,
+                                                gq::advance<gq::LANE_PARITY>, gq::advance<gq::LANE_PRODUCT>};
 
 }  // namespace
 

@@ -31,18 +31,18 @@ struct vb {
 };
 
 #define GQ_EACH for (int i = 0; i < vf::count; ++i)
-#define GQ_BINARY(OP)                                                     \
-    template <class T>                                                    \
-    GQ lanes<T> operator OP(const lanes<T>& a, const lanes<T>& b) {       \
-        lanes<T> r;                                                       \
-        GQ_EACH r.q[i] = a.q[i] OP b.q[i];                                \
-        return r;                                                         \
-    }                                                                     \
-    template <class T>                                                    \
-    GQ lanes<T> operator OP(const lanes<T>& a, T b) {                     \
-        lanes<T> r;                                                       \
-        GQ_EACH r.q[i] = a.q[i] OP b;                                     \
-        return r;                                                         \
+#define GQ_BINARY(OP)                                               \
+    template <class T>                                              \
+    GQ lanes<T> operator OP(const lanes<T>& a, const lanes<T>& b) { \
+        lanes<T> r;                                                 \
+        GQ_EACH r.q[i] = a.q[i] OP b.q[i];                          \
+        return r;                                                   \
+    }                                                               \
+    template <class T>                                              \
+    GQ lanes<T> operator OP(const lanes<T>& a, T b) {               \
+        lanes<T> r;                                                 \
+        GQ_EACH r.q[i] = a.q[i] OP b;                               \
+        return r;                                                   \
     }
 GQ_BINARY(+)
 GQ_BINARY(-)
@@ -52,18 +52,18 @@ GQ_BINARY(&)
 GQ_BINARY(|)
 #undef GQ_BINARY
 
-#define GQ_COMPARE(OP)                                                    \
-    template <class T>                                                    \
-    GQ vb operator OP(const lanes<T>& a, const lanes<T>& b) {             \
-        vb r;                                                             \
-        GQ_EACH r.q[i] = (vi::native)(a.q[i] OP b.q[i]);                  \
-        return r;                                                         \
-    }                                                                     \
-    template <class T>                                                    \
-    GQ vb operator OP(const lanes<T>& a, T b) {                           \
-        vb r;                                                             \
-        GQ_EACH r.q[i] = (vi::native)(a.q[i] OP b);                       \
-        return r;                                                         \
+#define GQ_COMPARE(OP)                                        \
+    template <class T>                                        \
+    GQ vb operator OP(const lanes<T>& a, const lanes<T>& b) { \
+        vb r;                                                 \
+        GQ_EACH r.q[i] = (vi::native)(a.q[i] OP b.q[i]);      \
+        return r;                                             \
+    }                                                         \
+    template <class T>                                        \
+    GQ vb operator OP(const lanes<T>& a, T b) {               \
+        vb r;                                                 \
+        GQ_EACH r.q[i] = (vi::native)(a.q[i] OP b);           \
+        return r;                                             \
     }
 GQ_COMPARE(>)
 GQ_COMPARE(==)

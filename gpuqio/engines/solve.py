@@ -65,7 +65,6 @@ class Solve(Generic[C]):
     """
 
     def __init__(self, problem: Problem, solver: Solver, start: StartChains[C]) -> None:
-        problem.check()
         self.layout = pack(problem)
         self.seconds = 0.0
         self.stop_reason: StopReason | None = None

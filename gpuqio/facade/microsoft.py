@@ -26,6 +26,7 @@ class ParallelTempering(Solver[W]):
         all_betas: inverse temperature of each replica.
         timeout: seconds of solving after which the best so far is returned.
         seed: of the random numbers. The same seed gives the same answer everywhere.
+        restarts: independent ladders; the parameter-free search returns it with its other settings.
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
 
@@ -44,6 +45,7 @@ class ParallelTempering(Solver[W]):
         timeout: float | None = None,
         seed: int | None = None,
         *,
+        restarts: int | None = None,
         number_of_solutions: int | None = None,
         cost_limit: float | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class ParallelTempering(Solver[W]):
             "sweeps": sweeps,
             "replicas": replicas,
             "all_betas": all_betas,
+            "restarts": restarts,
             "timeout": timeout,
             "seed": seed,
             "number_of_solutions": number_of_solutions,

@@ -178,6 +178,7 @@ def _check(problem: Problem, solver: AnySolver) -> None:
         )
     if isinstance(solver, Solver):
         solver.check_valid_problem(problem)
+    problem.check()
 
 
 def _as_it_is(problem: Problem) -> Problem:

@@ -6,14 +6,13 @@ the constant kept apart. Sums are taken in sorted order, so the order of the inp
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidProblem, InvalidTerm
-from gpuqio.problem import Problem, ProblemType
+from gpuqio.problem import Problem
 
 __all__ = ["Canonical", "canonical"]
 
@@ -59,9 +58,10 @@ def canonical(problem: Problem) -> Canonical:
     """The canonical form of `problem`.
 
     Raises:
-        InvalidProblem: it has no terms at all, it has grouped terms, or its coefficients overflow when added up.
+        InvalidProblem: whatever `Problem.check` refuses, and grouped terms.
         InvalidTerm: an ising term names a variable twice.
     """
+    problem.check()
     if problem.is_grouped:
         raise InvalidProblem(
             "Grouped terms can't be solved by this version. Write the squared sum out as plain terms.",
@@ -69,13 +69,7 @@ def canonical(problem: Problem) -> Canonical:
             code="AZQ103",
         )
     arrays = problem.term_arrays()
-    if len(arrays.coefficients) == 0:
-        raise InvalidProblem("The problem has no terms. Add at least one term.", field="terms", code="AZQ102")
-    if not math.isfinite(float(np.abs(arrays.coefficients).sum())):
-        raise InvalidProblem(
-            "The sum of the coefficients' magnitudes overflows. Scale the cost function down.", field="terms[].c"
-        )
-    is_ising = problem.problem_type in (ProblemType.ising, ProblemType.ising_grouped)
+    is_ising = problem.problem_type.spins
     variables, places = np.unique(arrays.ids, return_inverse=True)
     places, degrees = _distinct_members(places.astype(np.int64), np.diff(arrays.offsets), variables, is_ising)
     starts = np.concatenate(([0], np.cumsum(degrees)))[:-1]

@@ -43,16 +43,15 @@ class Entry:
 
     @classmethod
     def of(cls, request: Request) -> Entry:
-        def or_never(value: float | None) -> float:
-            return math.inf if value is None else value
-
+        timeout = request.work.solver.timeout
         job = Job(
             request.job_id,
             request.owner,
             request.priority,
-            or_never(request.deadline),
-            or_never(request.work.solver.timeout),
-            request.threads,
+            deadline=math.inf if request.deadline is None else request.deadline,
+            # It is meant for one problem, and those of one piece of work share a worker.
+            timeout=math.inf if timeout is None else timeout * len(request.work.problems),
+            threads=request.threads,
         )
         return cls(request, job)
 

@@ -26,23 +26,25 @@ __all__ = ["Event", "State", "after"]
 
 
 class State(Enum):
-    """Where a job is. `status` is what users see of it."""
+    """Where a job is, and what users see of it."""
 
-    WAITING = "waiting"
-    ASSIGNED = "assigned"
-    EXECUTING = "executing"
-    CANCELLING = "cancelling"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    WAITING = "waiting", Status.Waiting
+    ASSIGNED = "assigned", Status.Waiting
+    EXECUTING = "executing", Status.Executing
+    CANCELLING = "cancelling", Status.Executing
+    SUCCEEDED = "succeeded", Status.Succeeded
+    FAILED = "failed", Status.Failed
+    CANCELLED = "cancelled", Status.Cancelled
 
-    @property
-    def status(self) -> Status:
-        return STATUS[self]
+    status: Status
+    is_final: bool
 
-    @property
-    def is_final(self) -> bool:
-        return STATUS[self].is_final
+    def __new__(cls, word: str, status: Status) -> State:
+        state = object.__new__(cls)
+        state._value_ = word
+        state.status = status
+        state.is_final = status.is_final
+        return state
 
 
 class Event(Enum):
@@ -56,16 +58,6 @@ class Event(Enum):
     FAIL = "fail"  # refused, broken, expired, or abandoned by a scheduler that stops
     CANCEL = "cancel"  # no longer wanted
 
-
-STATUS = {
-    State.WAITING: Status.Waiting,
-    State.ASSIGNED: Status.Waiting,
-    State.EXECUTING: Status.Executing,
-    State.CANCELLING: Status.Executing,
-    State.SUCCEEDED: Status.Succeeded,
-    State.FAILED: Status.Failed,
-    State.CANCELLED: Status.Cancelled,
-}
 
 TRANSITIONS: dict[State, dict[Event, State]] = {
     State.WAITING: {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import trio
 
@@ -78,7 +78,7 @@ def local_backend() -> LocalBackend:
     except LookupError:
         from gpuqio.engines.cpu import CpuEngine
 
-        backend = LocalBackend(CpuEngine())
+        backend = LocalBackend(cast("Engine", CpuEngine()))  # it takes back the runs that it gave, and no others
         trio.lowlevel.spawn_system_task(_run_apart, backend, name="gpuqio local backend")
         _current.set(backend)
         return backend

@@ -67,7 +67,7 @@ class Scheduler:
         self._broken = ""  # why nothing will run any more
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} on {self.engine.name}: {self._broken or self._policy!r}>"
+        return f"<{type(self).__name__} on {self.engine.name}: {self._broken or repr(self._policy)}>"
 
     # What others ask.
 
@@ -170,10 +170,9 @@ class Scheduler:
                 finally:
                     for stop in self._stops.values():
                         stop.set()
-        except trio.Cancelled:
-            raise
         except BaseException as error:
-            reason = f"The scheduler broke ({_innermost(error)!r})"
+            if (fault := _fault(error)) is not None:
+                reason = f"The scheduler broke ({fault!r})"
             raise
         finally:
             self._broken = f"{reason}; no job can be run here any more."
@@ -231,7 +230,8 @@ class Scheduler:
             self._ledger.end(entry)
 
 
-def _innermost(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _fault(error: BaseException) -> BaseException | None:
+    """What went wrong, of all that a nursery raises; None if it was only cancelled."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((fault for fault in map(_fault, error.exceptions) if fault is not None), None)
+    return None if isinstance(error, trio.Cancelled) else error

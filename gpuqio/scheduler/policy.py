@@ -23,6 +23,8 @@ from gpuqio.scheduler.turns import BATCH, SLICE, Job, Share, Turns
 
 __all__ = ["Action", "Admit", "Advance", "Close", "Expire", "Finding", "Interrupt", "Policy"]
 
+LEAST = 1e-4  # seconds: with less left before its timeout, a run is not worth another slice
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -151,7 +153,7 @@ class Policy:
                 returned.append(job)
             elif job.state is State.CANCELLING:
                 self._close(job, StopReason.CANCELLED)
-            elif job.state is State.EXECUTING and job.left <= 0:
+            elif job.state is State.EXECUTING and job.left < LEAST:
                 self._close(job, StopReason.TIMEOUT)
             elif job.state is State.EXECUTING:
                 self._turns.resume(job)

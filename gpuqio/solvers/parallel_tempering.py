@@ -6,6 +6,7 @@ replicas, all_betas; with none of them given, the parameter-free target finds a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from gpuqio.errors import InvalidParameter
 from gpuqio.pack import Layout
 from gpuqio.solvers.base import Plan, Trial
-from gpuqio.solvers.settings import Settings, number, spelled, whole
+from gpuqio.solvers.settings import Settings, spelled, whole
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import barrier, geometric_ladder, respaced, temperature_range
 
@@ -54,12 +55,12 @@ class ParallelTempering(Settings):
         if len(self.all_betas) < 2:
             raise _bad_betas("needs at least 2 temperatures", self.all_betas)
         for beta in self.all_betas:
-            number("all_betas", beta)
-            if beta < 0:
-                raise _bad_betas("must not be negative", self.all_betas)
+            if isinstance(beta, bool) or not isinstance(beta, int | float) or not 0 <= beta < math.inf:
+                raise _bad_betas("must hold finite numbers of 0 or more", self.all_betas)
         if self.replicas is not None and self.replicas != len(self.all_betas):
             raise InvalidParameter(
-                "Parameter 'replicas' must equal thelength of the 'all_betas' parameters.",
+                "Parameter 'replicas' must equal thelength of the 'all_betas' parameters. "
+                f"Found replicas={self.replicas} and {len(self.all_betas)} betas.",
                 field="replicas",
                 value=self.replicas,
                 code="AZQ107",

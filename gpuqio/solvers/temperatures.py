@@ -19,6 +19,9 @@ __all__ = ["barrier", "geometric_ladder", "respaced", "temperature_range"]
 
 Floats = npt.NDArray[np.float64]
 
+SMALLEST_UNIT = 2.0**-1000
+"""Of costs near the end of float64's range, so that a beta is finite."""
+
 
 def temperature_range(layout: Layout) -> tuple[float, float]:
     """(hottest, coldest) temperature worth visiting, in the problem's cost units, hottest > coldest > 0.
@@ -30,16 +33,16 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
     spread = np.zeros(layout.num_variables)
     mean = np.zeros(layout.num_variables)
     step = np.full(layout.num_variables, np.inf)
-    for rows, coefficients in zip(layout.problem.members, layout.problem.coefficients, strict=True):
+    for rows, steps in zip(layout.problem.members, layout.fixed.coefficients, strict=True):
         degree = rows.shape[1]
         if layout.problem.is_ising:
-            size, share = 2.0 * coefficients, 0.0
+            size, share = 2.0 * steps, 0.0
         else:  # a product of degree - 1 other bits is 1 in this share of random states
-            size, share = coefficients, 0.5 ** (degree - 1)
+            size, share = 1.0 * steps, 0.5 ** (degree - 1)
         for place in range(degree):
             np.add.at(mean, rows[:, place], share * size)
             np.add.at(spread, rows[:, place], size**2 * (share * (1 - share) if share else 1.0))
-            np.minimum.at(step, rows[:, place], np.abs(size))
+            np.minimum.at(step, rows[:, place], np.where(size == 0, np.inf, np.abs(size)))
     rise = np.sqrt(mean**2 + spread)
     active = np.isfinite(step)
     if not active.any():
@@ -47,7 +50,8 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
     hottest = 0.75 * float(rise.max())
     soft = 0.02 * float(np.median(rise[active])) / math.sqrt(layout.num_variables)
     coldest = max(0.2 * float(np.median(step[active])), soft)
-    return hottest, min(coldest, hottest / 4)
+    unit = max(layout.fixed.unit, SMALLEST_UNIT)
+    return hottest * unit, min(coldest, hottest / 4) * unit
 
 
 def geometric_ladder(hottest: float, coldest: float, rungs: int) -> Floats:

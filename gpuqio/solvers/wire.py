@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from gpuqio.errors import InvalidParameter
 from gpuqio.solvers.base import Solver
 from gpuqio.solvers.parallel_tempering import ParallelTempering
@@ -66,6 +68,8 @@ def parse(target: str, params: Mapping[str, object]) -> Solver:
     for name, value in params.items():
         if value is None:
             continue
+        if isinstance(value, np.generic | np.ndarray):
+            value = value.tolist()
         if name in _OTHER_NAMES:
             spelling[_OTHER_NAMES[name]] = name
         given[_OTHER_NAMES.get(name, name)] = value
@@ -89,4 +93,4 @@ def _betas(value: object) -> tuple[float, ...]:
             value=value,
             code="AZQ103",
         )
-    return tuple(value)
+    return tuple(v.item() if isinstance(v, np.generic) else v for v in value)

@@ -12,9 +12,11 @@ from gpuqio.facade.job import JobDetails, JobStatus
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
 from gpuqio.facade.target import HardwarePlatform, Solver, Target
 from gpuqio.result import BatchResult, Report, Result, Solution, StopReason
+from gpuqio.solvers.explain import Explanation, explain
 
 __all__ = [
     "BatchResult",
+    "Explanation",
     "Job",
     "JobDetails",
     "JobStatus",
@@ -25,6 +27,7 @@ __all__ = [
     "StopReason",
     "Workspace",
     "__version__",
+    "explain",
 ]
 
 __version__ = "0.1.0"

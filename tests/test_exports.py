@@ -32,7 +32,7 @@ SDK = {
 
 # What they export besides.
 OURS = {
-    "gpuqio": "BatchResult ProblemBatch Report Result Solution StopReason",
+    "gpuqio": "BatchResult Explanation ProblemBatch Report Result Solution StopReason explain",
     "gpuqio.aio.optimization": "Term SlcTerm TermBase GroupType HardwarePlatform",
     "gpuqio.trio": "Workspace Job JobStatus",
 }

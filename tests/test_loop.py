@@ -434,7 +434,7 @@ async def test_cancellation_at_any_moment_leaves_the_scheduler_whole(ask: str, a
         assert not scheduler._stops
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 async def test_whatever_is_asked_every_job_ends(seed: int, autojump_clock: Clock) -> None:
     async with a_scheduler(workers=1 + seed % 3, max_waiting=5) as scheduler:
 

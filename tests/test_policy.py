@@ -336,11 +336,12 @@ def test_applicants_are_admitted_in_order_and_nobody_overtakes_them() -> None:
 
 def test_applicants_can_withdraw_be_cancelled_and_expire() -> None:
     policy = Policy(workers=1, max_waiting=1)
-    a, b, c, d = Job("a"), Job("b"), Job("c"), Job("d", deadline=1.0)
+    a, b, c, d = Job("a"), Job("b", deadline=0.5), Job("c", deadline=0.5), Job("d", deadline=1.0)
     policy.admit(a)
     for job in (b, c, d):
         policy.apply(job)
-    policy.withdraw(b)
+    assert policy.withdraw(b)
+    assert not policy.withdraw(b)
     policy.cancel(c)
     assert c.state is State.CANCELLED
     assert told(policy.decide(1.0)) == ["expire d", "0: a, 20 ms"]
@@ -551,6 +552,8 @@ def test_whatever_happens_every_job_ends_and_the_books_balance(seed: int) -> Non
                     policy.admit(job)
                 except QueueFull:
                     policy.apply(job)
+                if draw.random() < 0.3 and policy.withdraw(job):
+                    jobs.remove(job)
             case 1 if jobs:
                 policy.cancel(draw.choice(jobs))
             case _ if busy:

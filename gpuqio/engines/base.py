@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from gpuqio.problem import Problem
 from gpuqio.result import Result, StopReason
@@ -43,8 +43,11 @@ class Run(Protocol):
         """Predicted time to the end on one worker; `math.inf` where nothing is known yet."""
 
 
-class Engine(Protocol):
-    """A place where runs are advanced."""
+R = TypeVar("R", bound=Run)
+
+
+class Engine(Protocol[R]):
+    """A place where runs of its own kind are advanced."""
 
     @property
     def name(self) -> str: ...
@@ -52,11 +55,11 @@ class Engine(Protocol):
     @property
     def device(self) -> str: ...
 
-    def start(self, work: Work) -> Run:
+    def start(self, work: Work) -> R:
         """Check, pack and initialise. Raises `InputError` for a bad problem or parameter."""
 
-    def advance(self, runs: Sequence[Run], seconds: float, stop: StopFlag) -> None:
+    def advance(self, runs: Sequence[R], seconds: float, stop: StopFlag) -> None:
         """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished."""
 
-    def outcome(self, run: Run, reason: StopReason | None) -> tuple[Result, ...]:
+    def outcome(self, run: R, reason: StopReason | None) -> tuple[Result, ...]:
         """One result a problem: the best found so far. `reason` says why an unfinished run ended."""

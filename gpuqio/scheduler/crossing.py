@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpuqio.backend import JobError
 from gpuqio.errors import InputError
@@ -119,7 +119,7 @@ class Crossing:
         clock: seconds, from any zero.
     """
 
-    engine: Engine
+    engine: Engine[Any]
     items: Sequence[Item]
     seconds: float
     stop: Stop

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -52,7 +52,7 @@ class LocalBackend(Scheduler):
         max_waiting: most jobs in the queue.
     """
 
-    def __init__(self, engine: Engine, *, workers: int | None = None, max_waiting: int = 10_000) -> None:
+    def __init__(self, engine: Engine[Any], *, workers: int | None = None, max_waiting: int = 10_000) -> None:
         workers = worker_count() if workers is None else workers
         limiter = trio.CapacityLimiter(workers)
 
@@ -78,7 +78,7 @@ def local_backend() -> LocalBackend:
     except LookupError:
         from gpuqio.engines.cpu import CpuEngine
 
-        backend = LocalBackend(cast("Engine", CpuEngine()))  # it takes back the runs that it gave, and no others
+        backend = LocalBackend(CpuEngine())
         trio.lowlevel.spawn_system_task(_run_apart, backend, name="gpuqio local backend")
         _current.set(backend)
         return backend

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -49,7 +49,7 @@ class Scheduler:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Engine[Any],
         execute: Execute,
         workers: int,
         *,
@@ -86,9 +86,10 @@ class Scheduler:
         self._change.set()
         try:
             await entry.admitted.wait()
-        except trio.Cancelled:  # trio does not deliver it once the event has woken this task
-            self._policy.withdraw(entry.job)
-            self._ledger.withdraw(entry)
+        except trio.Cancelled:
+            # Trio does not cancel a task that has been woken, so it is still outside, unless `run` has just broken.
+            if self._policy.withdraw(entry.job):
+                self._ledger.withdraw(entry)
             raise
         return entry.record()
 

@@ -124,11 +124,14 @@ class Policy:
         self._arrive(job)
         self._applicants[job.id] = job
 
-    def withdraw(self, job: Job) -> None:
-        """Forget a job that is still outside: it never was."""
-        del self._applicants[job.id]
+    def withdraw(self, job: Job) -> bool:
+        """Forget a job that is still outside: it never was. False if it is not outside."""
+        if self._applicants.pop(job.id, None) is None:
+            return False
         self._count[job.state] -= 1
+        job.state = after(job.state, Event.CANCEL)  # not counted; what may still hold the job can tell
         self._turns.leave(job)
+        return True
 
     def cancel(self, job: Job) -> None:
         """End a job that waits, at once; see that one that has begun is closed soon."""

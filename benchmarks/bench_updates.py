@@ -51,7 +51,7 @@ def ours(layout: Layout, betas: Any, seed: int) -> tuple[float, float]:
 
 def theirs(bqm: Any, betas: Any, seed: int) -> float:
     """Updates a second."""
-    sampler: Any = SimulatedAnnealingSampler()  # type: ignore[no-untyped-call]
+    sampler: Any = SimulatedAnnealingSampler()  # type: ignore[no-untyped-call, unused-ignore]
     took = []
     for reads in (FEW, MANY):
         begun = time.process_time()

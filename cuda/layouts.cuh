@@ -5,7 +5,7 @@
 // For ising a set bit is a spin down, s = 1 - 2b. Weights are integers (fixed point, |G_i| < 2^28), so that gains,
 // energies and acceptances are exact, associative and the same on every machine.
 #pragma once
-#include <stdint.h>
+#include "warp.cuh"
 namespace gq {
 
 enum strategy : int32_t {
@@ -18,7 +18,7 @@ enum strategy : int32_t {
 struct Problem {
     int32_t strategy, n;
     const int32_t* base;            // n, WINDOW: padded to 32
-    const int32_t* weights;         // WINDOW: n x padded n; else one an entry
+    const void* weights;            // WINDOW: n x padded n, weight_bytes each; else int32, one an entry
     const int32_t* offsets;         // n + 1: entries of a variable
     const int32_t* members;         // LANE_NEIGHBOUR: one an entry; else by member_offsets
     const int32_t* member_offsets;  // entries + 1
@@ -31,6 +31,8 @@ struct Ensemble {
     int32_t chains;            // replicas in all: `chains / rungs` ladders, or independent restarts
     int32_t rungs;             // 0: anneal, every chain at temperature[sweep]; else rungs of a ladder with exchange
     int32_t sweep, sweeps;     // next sweep, sweeps in all
+    int32_t first_chain;       // number of chain 0 in the random words; a multiple of rungs
+    int32_t weight_bytes;      // WINDOW: 4, on a GPU also 2 or 1; else 4
     int64_t goal;              // stop at the end of the sweep in which a best energy is at most this
     const float* temperature;  // in integer units: a sweep's (anneal) or a rung's (ladder), hottest first
     const float* gap;          // rungs - 1: (beta[r+1] - beta[r]) x unit

@@ -6,12 +6,23 @@
 //   uniform(b) the same condition in every lane               bcast(x, l)  lane l's value, uniform
 //   keep(c, x)   x where c, else 0                            negate_if(c, x)   -x where c, else x
 //   load/store   32 consecutive elements                      add_each   64-bit memory += lane values
+//   load_int   32 consecutive integers of any width
 //   mul_wide   32 x 32 -> 64 bits, as high and low word       first/population   lowest set bit, number of set bits
+//   pick(x, i)   x[i] of four lane values, i uniform
+//
+// Work on memory that is not 32 lanes wide:
+//   put(p, x)      one uniform value                          each(n, f)   f(0), ..., f(n-1), in any order
+//   vote(n, f)     the word of f(0), ..., f(n-1), n <= 32     mine(x, l)   lane l's value, for f(l) inside vote
+//   add(p, x), lower(p, x)   *p += x, *p = min(*p, x), safely from several warps
+//
+// Several warps may share a problem: warp team_rank() of team_size(), which meet at team_sync().
 //
 // Rules for code above this header. No `if` on a lane's condition: use keep; control flow is uniform and comes from
 // ballot alone. Integers, and float +, -, * only: no fma, no division, no libm, so that every machine (and NumPy)
 // gives the same bits. Everything lives in namespace gq.
 #pragma once
-#if !defined(__CUDACC__)
+#if defined(__CUDACC__) || defined(CUDA_EMULATOR)
+#include "gpu/lanes.cuh"
+#else
 #include "cpu/lanes.cuh"
 #endif

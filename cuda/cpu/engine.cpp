@@ -24,8 +24,9 @@ struct FlushSubnormals {
 // In the order of gq::strategy.
 void (*const starts[])(gq::Ensemble&, const uint32_t*) = {gq::start<gq::WINDOW>, gq::start<gq::LANE_NEIGHBOUR>,
                                                           gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>};
-void (*const advances[])(gq::Ensemble&, int) = {gq::advance<gq::WINDOW>, gq::advance<gq::LANE_NEIGHBOUR>,
-                                                gq::advance<gq::LANE_PARITY>, gq::advance<gq::LANE_PRODUCT>};
+void (*const advances[])(gq::Ensemble&, int, const void*) = {gq::advance<gq::WINDOW>, gq::advance<gq::LANE_NEIGHBOUR>,
+                                                             gq::advance<gq::LANE_PARITY>,
+                                                             gq::advance<gq::LANE_PRODUCT>};
 
 }  // namespace
 
@@ -39,7 +40,8 @@ GQ_ENTRY void gq_start(gq::Ensemble* e, const uint32_t* initial) {
 // One crossing for a whole batch: ensemble i makes up to sweeps[i] sweeps.
 GQ_ENTRY void gq_advance(gq::Ensemble* const* ensembles, const int32_t* sweeps, int32_t count) {
     FlushSubnormals mode;
-    for (int i = 0; i < count; ++i) advances[ensembles[i]->problem.strategy](*ensembles[i], sweeps[i]);
+    for (int i = 0; i < count; ++i)
+        advances[ensembles[i]->problem.strategy](*ensembles[i], sweeps[i], ensembles[i]->problem.weights);
 }
 
 // For the tests: the generator and the logarithm as the kernels have them. `count` is a multiple of 32.

@@ -7,6 +7,9 @@
 #endif
 
 #define GQ static inline __attribute__((always_inline))
+#define GQ_MEMBER inline __attribute__((always_inline))
+#define GQ_UNROLL
+#define GQ_NARROW_WEIGHTS 0
 
 namespace gq {
 
@@ -153,6 +156,7 @@ template <class T>
 GQ void store(T* p, const lanes<T>& x) {
     GQ_EACH reinterpret_cast<typename lanes<T>::unaligned*>(p)[i] = x.q[i];
 }
+GQ vi load_int(const int32_t* p) { return load(p); }
 GQ void add_each(int64_t* p, const vi& x) {
     for (int l = 0; l < 32; ++l) p[l] += reinterpret_cast<const int*>(&x)[l];
 }
@@ -228,5 +232,36 @@ GQ int population(unsigned word) {
     return int((((word + (word >> 4)) & 0x0f0f0f0fu) * 0x01010101u) >> 24);
 #endif
 }
+
+GQ float rounded(int64_t x) { return float(x); }
+
+template <class T>
+GQ const lanes<T>& pick(const lanes<T> (&x)[4], int i) {
+    return x[i];
+}
+template <class T, class U>
+GQ void put(T* p, U x) {
+    *p = T(x);
+}
+template <class F>
+GQ void each(int n, F f) {
+    for (int i = 0; i < n; ++i) f(i);
+}
+template <class F>
+GQ unsigned vote(int n, F f) {
+    unsigned word = 0;
+    for (int i = 0; i < n; ++i) word |= unsigned(f(i)) << i;
+    return word;
+}
+template <class T>
+GQ T mine(const lanes<T>& x, int l) {
+    return bcast(x, l);
+}
+GQ void add(int64_t* p, int64_t x) { *p += x; }
+GQ void lower(int64_t* p, int64_t x) { *p = x < *p ? x : *p; }
+
+GQ int team_rank() { return 0; }
+GQ int team_size() { return 1; }
+GQ void team_sync() {}
 
 }  // namespace gq

@@ -9,28 +9,29 @@ namespace gq {
 
 // After sweep t the pairs (r, r+1) with r = t mod 2, t mod 2 + 2, ... of each ladder are asked. With a the chain on the
 // hotter rung and b on the colder, they change places when (beta_b - beta_a)(E_a - E_b) <= -log u.
-// The draw of a pair stands at position = slot of its hotter rung.
+// The draw of a pair stands at position = slot of its hotter rung. Pairs are disjoint: 32 slots are asked at once.
 GQ void exchange(Ensemble& e, unsigned sweep, key seed) {
-    for (int ladder = 0; ladder < e.chains; ladder += e.rungs) {
-        float draw[32];
-        int drawn = -1;
-        for (int r = int(sweep & 1u); r + 1 < e.rungs; r += 2) {
-            const int slot = ladder + r;
-            if (slot >> 5 != drawn) {
-                vu word[4];
-                drawn = slot >> 5;
-                philox(lane() + unsigned(drawn) * 32u, splat(sweep), splat(0u), splat(unsigned(EXCHANGE)), seed, word);
-                store(draw, neg_log_uniform(word[0]));
-            }
+    const int rungs = e.rungs;
+    for (int begin = 0; begin < e.chains; begin += 32) {
+        vu word[4];
+        philox(lane() + unsigned(e.first_chain + begin), splat(sweep), splat(0u), splat(unsigned(EXCHANGE)), seed,
+               word);
+        const vf draw = neg_log_uniform(word[0]);
+        const int count = e.chains - begin < 32 ? e.chains - begin : 32, first_rung = begin % rungs;
+        vote(count, [&](int l) {
+            const int slot = begin + l;
+            int r = first_rung + l;
+            if (r >= rungs) r %= rungs;
+            if (r + 1 == rungs || ((unsigned(r) ^ sweep) & 1u)) return false;
             const int a = e.chain_at[slot], b = e.chain_at[slot + 1];
-            if (e.gap[r] * float(e.energy[a] - e.energy[b]) <= draw[slot & 31]) {
-                e.chain_at[slot] = b;
-                e.chain_at[slot + 1] = a;
-                e.chain_temperature[b] = e.temperature[r];
-                e.chain_temperature[a] = e.temperature[r + 1];
-                ++e.swaps[r];
-            }
-        }
+            if (!(e.gap[r] * rounded(e.energy[a] - e.energy[b]) <= mine(draw, l))) return false;
+            e.chain_at[slot] = b;
+            e.chain_at[slot + 1] = a;
+            e.chain_temperature[b] = e.temperature[r];
+            e.chain_temperature[a] = e.temperature[r + 1];
+            add(&e.swaps[r], 1);
+            return true;
+        });
     }
 }
 

@@ -10,6 +10,7 @@ namespace gq {
 
 template <int STRATEGY>
 GQ vi lane_gain(const Problem& p, int variable, const uint32_t* spins) {
+    const auto* weights = static_cast<const int32_t*>(p.weights);
     vi gain = splat(int(p.base[variable]));
     for (int entry = p.offsets[variable]; entry < p.offsets[variable + 1]; ++entry) {
         unsigned word;
@@ -20,30 +21,35 @@ GQ vi lane_gain(const Problem& p, int variable, const uint32_t* spins) {
             for (int m = p.member_offsets[entry]; m < p.member_offsets[entry + 1]; ++m)
                 word = STRATEGY == LANE_PRODUCT ? word & spins[p.members[m]] : word ^ spins[p.members[m]];
         }
-        gain = gain + keep(spread(word), splat(int(p.weights[entry])));
+        gain = gain + keep(spread(word), splat(int(weights[entry])));
     }
     return gain;
 }
 
-// Variable v draws word v & 3 at position v >> 2. `energy`: 32 elements, one a chain.
+// Variable v draws word v & 3 at position v >> 2. `energy`: 32 elements, one a chain. Returns the number of
+// accepted flips.
 template <int STRATEGY>
-GQ void lane_sweep(const Problem& p, uint32_t* spins, const vf& temperature, unsigned first_chain, unsigned valid,
-                   unsigned sweep, key seed, int64_t* energy, int64_t& flips) {
+GQ int64_t lane_sweep(const Problem& p, uint32_t* spins, const vf& temperature, unsigned first_chain, unsigned valid,
+                      unsigned sweep, key seed, int64_t* energy) {
+    int64_t flips = 0;
     vu word[4];
     for (int v = 0; v < p.n; v += 8) {
         vi change = splat(0);  // of eight variables: 8 rises below 2^28 fit in 32 bits
-        for (int j = v; j < v + 8 && j < p.n; ++j) {
-            if ((j & 3) == 0)
+        GQ_UNROLL for (int i = 0; i < 8; ++i) {
+            const int j = v + i;
+            if (j >= p.n) break;
+            if ((i & 3) == 0)
                 philox(splat(unsigned(j >> 2)), splat(sweep), lane() + first_chain, splat(unsigned(FLIP)), seed, word);
-            const vu r = word[j & 3];
+            const vu r = word[i & 3];
             const vi rise = negate_if(spread(spins[j]), lane_gain<STRATEGY>(p, j, spins));
             const unsigned hit = accepted(rise, threshold(r, temperature), tails(r)) & valid;
-            spins[j] ^= hit;
+            put(&spins[j], spins[j] ^ hit);
             change = change + keep(spread(hit), rise);
             flips += population(hit);
         }
         add_each(energy, change);
     }
+    return flips;
 }
 
 }  // namespace gq

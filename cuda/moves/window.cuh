@@ -10,10 +10,57 @@ namespace gq {
 
 GQ int window_words(const Problem& p) { return (p.n + 31) >> 5; }
 
-// The gains' change when the variable of matrix row `row` flips: what was set takes its row away.
-GQ void window_flip(const int32_t* row, vb set, int32_t* gains, int words) {
-    for (int k = 0; k < words; ++k) store(gains + 32 * k, load(gains + 32 * k) + negate_if(set, load(row + 32 * k)));
-}
+// The symmetric matrix of weights, as narrow as its elements allow.
+struct Matrix {
+    const void* weights;
+    int stride, bytes;
+
+    // Calls f(row of `variable`), typed.
+    template <class F>
+    GQ_MEMBER void row(int variable, F f) const {
+        const int64_t begin = int64_t(variable) * stride;
+#if GQ_NARROW_WEIGHTS
+        if (bytes == 1) {
+            f(static_cast<const int8_t*>(weights) + begin);
+            return;
+        }
+        if (bytes == 2) {
+            f(static_cast<const int16_t*>(weights) + begin);
+            return;
+        }
+#endif
+        f(static_cast<const int32_t*>(weights) + begin);
+    }
+};
+
+// The gains of one chain while it is swept. WORDS > 0: that many windows, in registers; 0: any number, in memory.
+// flip: a matrix row is added when its bit is set, taken away when it is cleared.
+template <int WORDS>
+struct Gains {
+    vi gain[WORDS];
+    GQ_MEMBER Gains(int32_t* memory, int) { GQ_UNROLL for (int k = 0; k < WORDS; ++k) gain[k] = load(memory + 32 * k); }
+    GQ_MEMBER vi get(int k) const { return gain[k]; }
+    template <class T>
+    GQ_MEMBER void flip(const T* row, vb was_set) {
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) gain[k] = gain[k] + negate_if(was_set, load_int(row + 32 * k));
+    }
+    GQ_MEMBER void save(int32_t* memory) const {
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) store(memory + 32 * k, gain[k]);
+    }
+};
+template <>
+struct Gains<0> {
+    int32_t* memory;
+    int words;
+    GQ_MEMBER Gains(int32_t* where, int count) : memory(where), words(count) {}
+    GQ_MEMBER vi get(int k) const { return load(memory + 32 * k); }
+    template <class T>
+    GQ_MEMBER void flip(const T* row, vb was_set) {
+        for (int k = 0; k < words; ++k)
+            store(memory + 32 * k, load(memory + 32 * k) + negate_if(was_set, load_int(row + 32 * k)));
+    }
+    GQ_MEMBER void save(int32_t*) const {}
+};
 
 // Random words of a sweep: window k of chain c is draw d = c * windows + k, its lanes take word d & 3 of the calls
 // (position = lane, chain = d >> 2). No word of a call is wasted, however small the problem.
@@ -22,45 +69,48 @@ struct WindowDraws {
     unsigned call = ~0u;
 };
 
-GQ const vu& window_draw(WindowDraws& draws, unsigned draw, unsigned sweep, key seed) {
+GQ auto window_draw(WindowDraws& draws, unsigned draw, unsigned sweep, key seed) -> decltype(pick(draws.word, 0)) {
     if (draw >> 2 != draws.call) {
         draws.call = draw >> 2;
         philox(lane(), splat(sweep), splat(draws.call), splat(unsigned(FLIP)), seed, draws.word);
     }
-    return draws.word[draw & 3];
+    return pick(draws.word, int(draw & 3));
 }
 
-GQ void window_sweep(const Problem& p, int32_t* gains, uint32_t* spins, float temperature, unsigned chain,
-                     unsigned sweep, key seed, WindowDraws& draws, int64_t& energy, int64_t& flips) {
-    const int words = window_words(p), stride = 32 * words, last = p.n & 31;
-    const int32_t* const weights = p.weights;
-    int64_t change = 0, count = 0;
-    for (int k = 0; k < words; ++k) {
+// One sweep of one chain; WORDS is the number of its windows, or 0. Adds to `energy`, returns the accepted flips.
+template <int WORDS>
+GQ int window_sweep(int n, const Matrix& matrix, int32_t* memory, uint32_t* spins, float temperature, unsigned chain,
+                    unsigned sweep, key seed, WindowDraws& draws, int64_t& energy) {
+    const int words = WORDS ? WORDS : (n + 31) >> 5, last = n & 31;
+    int count = 0;
+    Gains<WORDS> gains(memory, words);
+    GQ_UNROLL for (int k = 0; k < words; ++k) {
         const vu& word = window_draw(draws, chain * words + k, sweep, seed);
         const vi limit = threshold(word, splat(temperature));
         const vb lost = tails(word);
         unsigned waiting = k + 1 < words || last == 0 ? ~0u : (1u << last) - 1u;
         unsigned set = spins[k];
         const vb before = spread(set);  // a lane is asked once, so its own bit is needed as it was
-        vi gain = load(gains + 32 * k);
+        vi gain = gains.get(k);
         for (;;) {
             const vi rise = negate_if(before, gain);
             const unsigned hit = accepted(rise, limit, lost) & waiting;
             if (!hit) break;
             const int source = first(hit);
-            const int32_t* row = weights + int64_t(32 * k + source) * stride;
             const vb was_set = uniform((set >> source) & 1u);
-            gain = gain + negate_if(was_set, load(row + 32 * k));
-            window_flip(row, was_set, gains, words);
-            change += bcast(rise, source);
+            matrix.row(32 * k + source, [&](const auto* row) {
+                gain = gain + negate_if(was_set, load_int(row + 32 * k));
+                gains.flip(row, was_set);
+            });
+            energy += bcast(rise, source);
             ++count;
             set ^= 1u << source;
             waiting &= ~1u << source;
         }
-        spins[k] = set;
+        put(&spins[k], set);
     }
-    energy += change;
-    flips += count;
+    gains.save(memory);
+    return count;
 }
 
 }  // namespace gq

@@ -1,0 +1,103 @@
+// lanes.cuh: the vocabulary of warp.cuh on a GPU. A lane value is a scalar and the 32 lanes are the threads of a warp.
+// No headers: NVRTC has none. Lanes of a warp see each other's memory only past __syncwarp, so put, each and vote
+// have one on both sides.
+#pragma once
+
+#define GQ __device__ __forceinline__
+#define GQ_MEMBER __device__ __forceinline__
+#define GQ_UNROLL _Pragma("unroll")
+#define GQ_NARROW_WEIGHTS 1
+
+namespace gq {
+
+typedef signed char int8_t;
+typedef short int16_t;
+typedef int int32_t;
+typedef unsigned uint32_t;
+typedef long long int64_t;
+typedef unsigned long long uint64_t;
+
+typedef float vf;
+typedef int vi;
+typedef unsigned vu;
+typedef bool vb;
+
+constexpr unsigned everyone = ~0u;
+
+GQ vu lane() { return threadIdx.x & 31u; }
+template <class T>
+GQ T splat(T x) {
+    return x;
+}
+GQ vb uniform(bool c) { return c; }
+GQ vb spread(unsigned word) { return (word >> lane()) & 1u; }
+GQ unsigned ballot(vb c) { return __ballot_sync(everyone, c); }
+template <class T>
+GQ T bcast(T x, int source) {
+    return __shfl_sync(everyone, x, source);
+}
+GQ vi keep(vb c, vi x) { return c ? x : 0; }
+GQ vi negate_if(vb c, vi x) { return c ? -x : x; }
+template <class T>
+GQ T load(const T* p) {
+    return p[lane()];
+}
+template <class T>
+GQ void store(T* p, T x) {
+    p[lane()] = x;
+}
+template <class T>
+GQ vi load_int(const T* p) {
+    return p[lane()];
+}
+GQ void add_each(int64_t* p, vi x) { p[lane()] += x; }
+
+GQ vf as_float(vi x) { return __int_as_float(x); }
+GQ vi as_int(vf x) { return __float_as_int(x); }
+GQ vi as_int(vu x) { return int(x); }
+GQ vf to_float(vi x) { return __int2float_rn(x); }
+GQ vi truncate(vf x) { return __float2int_rz(x); }
+GQ vf smaller(vf a, float b) { return a < b ? a : b; }
+GQ void mul_wide(unsigned m, vu a, vu& high, vu& low) {
+    high = __umulhi(m, a);
+    low = m * a;
+}
+GQ int first(unsigned word) { return __ffs(int(word)) - 1; }
+GQ int population(unsigned word) { return __popc(word); }
+GQ float rounded(int64_t x) { return __ll2float_rn(x); }
+
+template <class T>
+GQ T pick(const T (&x)[4], int i) {  // an array indexed at run time would lie in local memory
+    return i & 2 ? (i & 1 ? x[3] : x[2]) : (i & 1 ? x[1] : x[0]);
+}
+template <class T, class U>
+GQ void put(T* p, U x) {
+    __syncwarp();
+    if (lane() == 0) *p = T(x);
+    __syncwarp();
+}
+template <class F>
+GQ void each(int n, F f) {
+    __syncwarp();
+    for (int i = int(lane()); i < n; i += 32) f(i);
+    __syncwarp();
+}
+template <class F>
+GQ unsigned vote(int n, F f) {
+    __syncwarp();
+    const bool yes = int(lane()) < n && f(int(lane()));
+    __syncwarp();
+    return ballot(yes);
+}
+template <class T>
+GQ T mine(T x, int) {
+    return x;
+}
+GQ void add(int64_t* p, int64_t x) { atomicAdd((unsigned long long*)p, (unsigned long long)x); }
+GQ void lower(int64_t* p, int64_t x) { atomicMin(p, x); }
+
+GQ int team_rank() { return int(threadIdx.x >> 5); }
+GQ int team_size() { return int(blockDim.x >> 5); }
+GQ void team_sync() { __syncthreads(); }
+
+}  // namespace gq

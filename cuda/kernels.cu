@@ -1,0 +1,72 @@
+// kernels.cu: the GPU entries: thin loops over the shared source.
+//
+// A block is one team on one problem at a time. It takes the next problem of the launch from a counter, so that one
+// launch serves hundreds of problems of different lengths. `table` holds descriptors; slots[i] says which one is the
+// i-th of this launch. Descriptors and all they point to are in global memory, and hold the state between launches.
+// `next` is 0 at the launch. window_1 to window_8 keep a chain's gains in registers; window takes any size. Launched
+// with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits.
+#include "ensemble.cuh"
+
+#ifndef DYNAMIC_SHARED
+#define DYNAMIC_SHARED(TYPE, NAME) extern __shared__ TYPE NAME[]
+#endif
+
+namespace gq {
+
+template <class F>
+GQ void serve(int count, unsigned* next, F f) {
+    __shared__ int turn;
+    for (;;) {
+        if (threadIdx.x == 0) turn = int(atomicAdd(next, 1u));
+        __syncthreads();
+        const int mine = turn;
+        __syncthreads();
+        if (mine >= count) return;
+        f(mine);
+    }
+}
+
+GQ const void* nearer_weights(const Ensemble& e, uint32_t* shared, int shared_bytes) {
+    const int64_t bytes = int64_t(e.problem.n) * window_words(e.problem) * 32 * e.weight_bytes;
+    if (e.problem.strategy != WINDOW || bytes > shared_bytes) return e.problem.weights;
+    const auto* weights = static_cast<const uint32_t*>(e.problem.weights);
+    for (int i = int(threadIdx.x); i < int(bytes >> 2); i += int(blockDim.x)) shared[i] = weights[i];
+    __syncthreads();
+    return shared;
+}
+
+}  // namespace gq
+
+// Four blocks a multiprocessor at least: fewer registers would spill.
+#define GQ_KERNEL extern "C" __global__ void __launch_bounds__(128, 4)
+#define GQ_START(NAME, STRATEGY)                                                                                       \
+    GQ_KERNEL NAME(gq::Ensemble* table, const int* slots, const unsigned* const* initial, int count, unsigned* next) { \
+        gq::serve(count, next, [&](int i) { gq::start<gq::STRATEGY>(table[slots[i]], initial[i]); });                  \
+    }
+#define GQ_ADVANCE(NAME, STRATEGY, WORDS)                                                                \
+    GQ_KERNEL NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next,  \
+                   int shared_bytes) {                                                                   \
+        DYNAMIC_SHARED(unsigned, shared);                                                                \
+        gq::serve(count, next, [&](int i) {                                                              \
+            gq::Ensemble& e = table[slots[i]];                                                           \
+            gq::advance<gq::STRATEGY, WORDS>(e, sweeps[i], gq::nearer_weights(e, shared, shared_bytes)); \
+        });                                                                                              \
+    }
+
+GQ_START(start_window, WINDOW)
+GQ_START(start_neighbour, LANE_NEIGHBOUR)
+GQ_START(start_parity, LANE_PARITY)
+GQ_START(start_product, LANE_PRODUCT)
+
+GQ_ADVANCE(window_1, WINDOW, 1)
+GQ_ADVANCE(window_2, WINDOW, 2)
+GQ_ADVANCE(window_3, WINDOW, 3)
+GQ_ADVANCE(window_4, WINDOW, 4)
+GQ_ADVANCE(window_5, WINDOW, 5)
+GQ_ADVANCE(window_6, WINDOW, 6)
+GQ_ADVANCE(window_7, WINDOW, 7)
+GQ_ADVANCE(window_8, WINDOW, 8)
+GQ_ADVANCE(window, WINDOW, 0)
+GQ_ADVANCE(lane_neighbour, LANE_NEIGHBOUR, 0)
+GQ_ADVANCE(lane_parity, LANE_PARITY, 0)
+GQ_ADVANCE(lane_product, LANE_PRODUCT, 0)

@@ -1,0 +1,114 @@
+"""The GPU kernels: their source as one string, how they are compiled, and which one a layout takes.
+
+One string, because CuPy's disk cache looks at the source it is given and not at the files that it includes. The module
+is compiled at first use for the device's own architecture, and cached by CuPy (``CUPY_CACHE_DIR``).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from gpuqio.errors import EngineUnavailable
+from gpuqio.pack import Layout, Strategy
+
+__all__ = ["OPTIONS", "THREADS", "advance_name", "compiled", "narrowest", "shared_bytes", "source", "start_name"]
+
+THREADS = 128
+"""Threads of a block: the launch bounds in kernels.cu."""
+
+OPTIONS = ("-std=c++17", "-fmad=false")
+"""No fma, and CuPy adds -ftz=true: with the kernels' own +, -, * every machine then gives the same bits."""
+
+REGISTER_WINDOWS = 8
+"""Up to so many windows of 32 variables a chain's gains are held in registers: window_1 to window_8."""
+
+_INCLUDE = re.compile(r'\s*#include "(.+)"')
+_SKIPPED = re.compile(r"\s*#pragma once")
+_NAMES = {
+    Strategy.WINDOW: "window",
+    Strategy.LANE_NEIGHBOUR: "neighbour",
+    Strategy.LANE_PARITY: "parity",
+    Strategy.LANE_PRODUCT: "product",
+}
+_lock = threading.Lock()
+_modules: dict[tuple[int, str], Any] = {}
+
+
+@cache
+def source() -> str:
+    """kernels.cu with all it includes, each file once."""
+    here = Path(__file__).parent
+    for folder in (here.parent / "_cuda", here.parent.parent / "cuda"):  # a wheel's copy, or the checkout
+        if (folder / "kernels.cu").exists():
+            return _flattened(folder / "kernels.cu", set())
+    raise EngineUnavailable("The kernels' sources are not in this installation. Reinstall gpuqio.")
+
+
+def _flattened(path: Path, seen: set[Path]) -> str:
+    lines = []
+    for line in path.read_text().splitlines(keepends=True):
+        if found := _INCLUDE.match(line):
+            included = (path.parent / found[1]).resolve()
+            if included not in seen:
+                seen.add(included)
+                lines.append(_flattened(included, seen))
+        elif not _SKIPPED.match(line):
+            lines.append(line)
+    return "".join(lines)
+
+
+def compiled(cupy: Any, device: int) -> Any:
+    """The module for `device`, compiled once a process; CuPy's `RawModule`.
+
+    A GPU newer than the compiler gets PTX of the newest architecture that the compiler knows, for the driver to finish.
+    """
+    with _lock:
+        capability = cupy.cuda.Device(device).compute_capability
+        if (device, capability) not in _modules:
+            with cupy.cuda.Device(device):
+                _modules[device, capability] = _compile(cupy, capability)
+        return _modules[device, capability]
+
+
+def _compile(cupy: Any, capability: str) -> Any:
+    newest = max(cupy.cuda.nvrtc.getSupportedArchs())
+    if int(capability) <= newest:
+        module = cupy.RawModule(code=source(), options=OPTIONS)
+        module.compile()
+        return module
+    ptx, _ = cupy.cuda.compiler.compile_using_nvrtc(source(), OPTIONS, arch=str(newest))
+    module = cupy.RawModule(code=ptx)
+    return module
+
+
+def start_name(layout: Layout) -> str:
+    """The entry that makes first states."""
+    return f"start_{_NAMES[layout.strategy]}"
+
+
+def advance_name(layout: Layout) -> str:
+    """The entry that makes sweeps."""
+    if layout.strategy is not Strategy.WINDOW:
+        return f"lane_{_NAMES[layout.strategy]}"
+    words = -(-layout.num_variables // 32)
+    return f"window_{words}" if words <= REGISTER_WINDOWS else "window"
+
+
+def narrowest(layout: Layout) -> str:
+    """The dtype in which a layout's weights go to the device: int8 or int16 where a matrix allows it, else int32."""
+    if layout.strategy is not Strategy.WINDOW:
+        return "int32"
+    largest = int(abs(layout.weights).max(initial=0))
+    return "int8" if largest < 2**7 else "int16" if largest < 2**15 else "int32"
+
+
+def shared_bytes(layout: Layout, limit: int) -> int:
+    """Dynamic shared memory for the matrix of a dense layout, 0 where it does not fit into `limit` bytes."""
+    if layout.strategy is not Strategy.WINDOW:
+        return 0
+    size = {"int8": 1, "int16": 2, "int32": 4}[narrowest(layout)] * int(layout.weights.size)
+    return size if size <= limit else 0

@@ -78,10 +78,11 @@ def build(code: str, options: Sequence[str], names: Sequence[str], mode: str) ->
     """The library of this source in this mode, with a table of its kernels and of the templates that `names` names."""
     flags = [*_COMMON, *_KERNEL, *MODES[mode], *(o for o in options if o.startswith(_KNOWN_OPTIONS))]
     runtime = _runtime()
-    key = _hash(code, *flags, *names, str(runtime))
+    how = [Path(__file__).with_name(name).read_text() for name in ("build.py", "source.py")]
+    key = _hash(code, *flags, *names, str(runtime), *how)
 
     def compile_to(target: Path) -> None:
-        source = target.with_suffix(".cu")
+        source = target.with_name("kernel.cu")
         source.write_text(_translation_unit(code, flags, names))
         header = ["-include", str(RUNTIME / "language.hpp"), "-x", "c++"]
         obj = target.with_suffix(".o")
@@ -122,14 +123,14 @@ def resolve(library: Path, places: Sequence[str]) -> dict[str, str]:
 
 
 def _translation_unit(code: str, flags: Sequence[str], names: Sequence[str]) -> str:
-    marked = '#line 1 "kernel.cu"\n' + rewritten(code)
+    head = '#line 1 "kernel.cu"\n'
     defines = [flag for flag in flags if flag.startswith(("-D", "-U", "-I"))]
     listing = [compiler(), "-E", "-x", "c++", "-D__CUDACC__", "-D__CUDACC_RTC__", "-DCUDA_EMULATOR", *defines]
-    entries = kernels(_run([*listing, MARK_BOUNDS, "-"], marked))
-    table = [f'    EMULATOR_KERNEL("{entry.name}", {entry.most_threads}, {entry.name}),' for entry in entries]
+    entries = kernels(_run([*listing, MARK_BOUNDS, "-"], head + code))
+    table = [f'    EMULATOR_KERNEL("{entry.name}", {entry.most_threads}, {entry.expression}),' for entry in entries]
     table += [f'    EMULATOR_KERNEL("{name}", emulator::MOST_THREADS, {name}),' for name in names]
-    head = 'extern "C" __attribute__((visibility("default"))) const emulator::Kernel emulator_kernels[] = {'
-    return "\n".join([marked, '#line 1 "kernel table"', head, *table, "    {}};", ""])
+    declared = 'extern "C" __attribute__((visibility("default"))) const emulator::Kernel emulator_kernels[] = {'
+    return "\n".join([head + rewritten(code), '#line 1 "kernel table"', declared, *table, "    {}};", ""])
 
 
 @functools.cache
@@ -169,7 +170,8 @@ def _hash(*texts: str) -> str:
 
 
 def _run(command: list[str], text: str | None = None) -> str:
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    spoken = {**os.environ, "LC_ALL": "C"}  # tests read what the compiler says
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, env=spoken)
     if done.returncode:
         raise KernelError(f"{command[0]} says:\n{done.stderr}")
     return done.stdout

@@ -28,11 +28,11 @@ class RawModule:
     Parameters
     ----------
     code
-        The source. Kernels that are no templates are found by name; `extern "C"` ones must stand outside namespaces.
+        The source. Its `extern "C"` kernels are found by name.
     options
         As for NVRTC. `-D`, `-U`, `-I` and `-std` are heeded, the others are about GPUs.
     name_expressions
-        The templates to instantiate, `"kernel<8>"`, and kernels in namespaces.
+        The other kernels that are wanted: `"kernel<8>"`, `"space::kernel"`.
     mode
         What to look for: "fast" finds wrong results and wrong meetings of threads; "race" also data races, reads of
         uninitialised shared memory and accesses out of bounds; "asan" overruns of local and static arrays, and of

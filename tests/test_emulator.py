@@ -291,11 +291,12 @@ def test_the_random_schedule_is_its_seed() -> None:
 
 
 def test_threads_of_python_may_share_a_module() -> None:
+    same = RawModule((SAMPLES / "words.cu").read_text(), name_expressions=TEMPLATES).get_function("total")
     outs = [np.zeros(8, np.float32) for _ in range(4)]
     x = np.ones(1024, np.float32)
     launches = [
-        threading.Thread(target=total(), args=((8,), (128,), (x, out, np.int32(1024))), kwargs={"shared_mem": 512})
-        for out in outs
+        threading.Thread(target=kernel, args=((8,), (128,), (x, out, np.int32(1024))), kwargs={"shared_mem": 512})
+        for kernel, out in zip([total(), same] * 2, outs, strict=True)
     ]
     for launch in launches:
         launch.start()
@@ -305,7 +306,7 @@ def test_threads_of_python_may_share_a_module() -> None:
 
 
 @pytest.mark.slow
-def test_options_and_names() -> None:
+def test_options_and_names(tmp_path: Path) -> None:
     code = 'extern "C" __global__ void f(int* out) { *out = VALUE; }'
     first = RawModule(code, ("-DVALUE=3", "-fmad=false", "-arch=sm_90"))
     assert RawModule(code, ("-DVALUE=3",)).path == first.path
@@ -316,6 +317,10 @@ def test_options_and_names() -> None:
         RawModule(code)
     with pytest.raises(KernelError, match="no kernel 'g'; there are f"):
         first.get_function("g")
+    (tmp_path / "value.cuh").write_text("#define VALUE 5\n")
+    included = RawModule('#include "value.cuh"\n' + code, (f"-I{tmp_path}",))
+    (tmp_path / "value.cuh").write_text("#define VALUE 6\n")
+    assert RawModule('#include "value.cuh"\n' + code, (f"-I{tmp_path}",)).path != included.path
 
 
 def test_the_folder_of_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

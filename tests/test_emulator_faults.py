@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def _compiled() -> None:
 
 def launch(kernel: str, mode: str, fault: str, **schedule: Any) -> list[Any]:
     number = np.int32(FAULTS.index(fault))
-    call = functools.partial(faults(mode).get_function(kernel), **schedule)
+    call: Callable[..., Any] = functools.partial(faults(mode).get_function(kernel), **schedule)
     if kernel == "meetings":
         out = np.zeros(65, np.int32)
         call((1,), (64,), (out, number))
@@ -259,7 +260,7 @@ def test_launches_that_no_gpu_takes() -> None:
     large((1,), (64,), (np.zeros(64, np.int32), np.zeros(64, np.int32), np.int32(0)), shared_mem=227 * 1024)
     for wrong in ({"order": "sideways"}, {"preempt": 2}, {"profile": True}):
         with pytest.raises(ValueError, match="order is one of|need mode 'race'"):
-            kernel((1,), (4,), arguments, shared_mem=16, **wrong)  # type: ignore[arg-type]
+            kernel((1,), (4,), arguments, shared_mem=16, **wrong)
 
 
 def test_device_memory_describes_itself() -> None:

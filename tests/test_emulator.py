@@ -15,29 +15,11 @@ from numpy.typing import NDArray
 from tests.emulator import Kernel, KernelError, Memory, RawModule
 from tests.emulator.build import cache
 from tests.emulator.source import Entry, kernels
-
-SAMPLES = Path(__file__).parent / "emulator" / "samples"
-TEMPLATES = [
-    *(f"shuffles<{t}>" for t in ("int", "double")),
-    *(f"transposed<{w}>" for w in (32, 33)),
-    "inside::by_value",
-]
-MODES = ["fast", "race", "asan", "ubsan"]
-FORWARD: dict[str, Any] = {"order": "forward"}
-SCHEDULES = [FORWARD, {"order": "reverse"}, {"order": "random", "seed": 1}, {"order": "random", "seed": 2}]
+from tests.emulator_samples import MODES, TEMPLATES, WORDS, queue_of, schedules, words
 
 RANDOM = np.random.default_rng(7)
 A = np.concatenate([[0, 1, 2**31, 2**32 - 1], RANDOM.integers(0, 2**32, 60)]).astype(np.uint32)
 B = np.concatenate([[5, 2**32 - 1, 2**31, 0], RANDOM.integers(0, 2**32, 60)]).astype(np.uint32)
-
-
-@functools.cache
-def words(mode: str) -> RawModule:
-    return RawModule((SAMPLES / "words.cu").read_text(), name_expressions=TEMPLATES, mode=mode)
-
-
-def schedules(mode: str) -> list[dict[str, Any]]:
-    return [*SCHEDULES, {"order": "random", "seed": 3, "preempt": 3}] if mode == "race" else SCHEDULES
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -214,26 +196,6 @@ def test_structs_by_value(mode: str) -> None:
         assert out[0] == 3 + 0.5 + 1 - 2 + 0.25 + 7 + 100
 
 
-PIECE = np.dtype([("source", "u8"), ("target", "u8"), ("count", "i4"), ("factor", "i4")])
-
-
-def queue_of(memory: Memory, sizes: list[int]) -> tuple[NDArray[Any], list[NDArray[Any]], list[NDArray[Any]]]:
-    """Descriptors in an arena with the numbers that they point to, and what the kernel must make of them."""
-    arena = memory.allocate(256 * (1 + 2 * len(sizes)))
-    pieces = arena.view(PIECE, len(sizes))
-    targets, wanted, ranges = [], [], [(0, pieces.nbytes, False)]
-    for k, size in enumerate(sizes):
-        offset = 256 * (1 + 2 * k)
-        source = arena.view(np.int32, size, offset)
-        source[...] = RANDOM.integers(-(2**31), 2**31, size)
-        targets.append(arena.view(np.int64, size, offset + 256))
-        pieces[k] = (memory.address_of(source), arena.address + offset + 256, size, k + 2)
-        wanted.append(source.astype(np.int64) * (k + 2))
-        ranges += [(offset, 4 * size, False), (offset + 256, 8 * size, True)]
-    arena.only(*ranges)
-    return pieces, targets, wanted
-
-
 def test_structs_with_addresses_in_device_memory(mode: str) -> None:
     for launch in each(mode, "queue"):
         memory = Memory()
@@ -291,7 +253,7 @@ def test_the_random_schedule_is_its_seed() -> None:
 
 
 def test_threads_of_python_may_share_a_module() -> None:
-    same = RawModule((SAMPLES / "words.cu").read_text(), name_expressions=TEMPLATES).get_function("total")
+    same = RawModule(WORDS, name_expressions=TEMPLATES).get_function("total")
     outs = [np.zeros(8, np.float32) for _ in range(4)]
     x = np.ones(1024, np.float32)
     launches = [

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.emulator import KernelError, Memory, RawModule
-from tests.test_emulator import MODES, SAMPLES, queue_of, schedules, words
+from tests.emulator import KernelError, Memory
+from tests.emulator_samples import FAULTS, MODES, faults, queue_of, schedules, words
 
-SOURCE = (SAMPLES / "faults.cu").read_text()
-ENUM = re.search(r"enum Fault \{(.*?)\}", SOURCE, re.DOTALL)
+ENUM = re.search(r"enum Fault \{(.*?)\}", FAULTS, re.DOTALL)
 assert ENUM
-FAULTS = re.findall(r"^ +(\w+),", ENUM[1], re.MULTILINE)
+NAMES = re.findall(r"^ +(\w+),", ENUM[1], re.MULTILINE)
 
 # The kernel, the fault and the mode, and what is said of it; the source line is found by the fault's name.
 CASES = {
@@ -82,11 +81,6 @@ CASES = {
 FLAT = [(kernel, *case) for kernel, cases in CASES.items() for case in cases]
 
 
-@functools.cache
-def faults(mode: str) -> RawModule:
-    return RawModule(SOURCE, mode=mode)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _compiled() -> None:
     for mode in MODES:
@@ -95,7 +89,7 @@ def _compiled() -> None:
 
 
 def launch(kernel: str, mode: str, fault: str, **schedule: Any) -> list[Any]:
-    number = np.int32(FAULTS.index(fault))
+    number = np.int32(NAMES.index(fault))
     call: Callable[..., Any] = functools.partial(faults(mode).get_function(kernel), **schedule)
     if kernel == "meetings":
         out = np.zeros(65, np.int32)
@@ -115,12 +109,12 @@ def launch(kernel: str, mode: str, fault: str, **schedule: Any) -> list[Any]:
 
 
 def test_every_fault_is_a_case() -> None:
-    assert {case[1] for case in FLAT} == set(FAULTS) - {"NONE"}
+    assert {case[1] for case in FLAT} == set(NAMES) - {"NONE"}
 
 
 @pytest.mark.parametrize(("kernel", "fault", "mode", "said"), FLAT, ids=[f"{c[1]}-{c[2]}" for c in FLAT])
 def test_a_planted_fault_is_caught_and_its_line_named(kernel: str, fault: str, mode: str, said: str) -> None:
-    lines = [i for i, line in enumerate(SOURCE.splitlines(), 1) if re.search(rf"// .*\b{fault}\b", line)]
+    lines = [i for i, line in enumerate(FAULTS.splitlines(), 1) if re.search(rf"// .*\b{fault}\b", line)]
     for schedule in schedules(mode):
         with pytest.raises(KernelError, match=said) as caught:
             launch(kernel, mode, fault, **schedule)
@@ -148,7 +142,7 @@ def test_a_kernel_is_fit_to_run_after_one_that_failed() -> None:
 
 def test_a_lost_update_shows_under_preemption() -> None:
     x, out, counter = np.arange(50, dtype=np.int32), np.zeros(50, np.int32), np.zeros(1, np.int32)
-    number = np.int32(FAULTS.index("PLAIN_COUNTER"))
+    number = np.int32(NAMES.index("PLAIN_COUNTER"))
     with pytest.raises(KernelError):
         faults("race").get_function("global")((1,), (50,), (x, out, counter, np.int32(50), number), preempt=2)
     assert counter[0] < 50
@@ -255,7 +249,7 @@ def test_launches_that_no_gpu_takes() -> None:
         words("fast").get_function("arithmetic")((1,), (257,), ())
     with pytest.raises(ValueError, match="shared_mem of 49153 bytes is more than total.max_dynamic_shared_size_bytes"):
         kernel((1,), (4,), arguments, shared_mem=49153)
-    large = RawModule((SAMPLES / "faults.cu").read_text()).get_function("shared")
+    large = faults("fast").get_function("shared")
     large.max_dynamic_shared_size_bytes = 227 * 1024
     large((1,), (64,), (np.zeros(64, np.int32), np.zeros(64, np.int32), np.int32(0)), shared_mem=227 * 1024)
     for wrong in ({"order": "sideways"}, {"preempt": 2}, {"profile": True}):

@@ -17,8 +17,8 @@ __all__ = ["SOLVERS", "ParallelTempering", "SimulatedAnnealing"]
 class ParallelTempering(Solver[W]):
     """Replicas at a ladder of temperatures that swap places: the first choice for rugged problems.
 
-    With none of `sweeps`, `replicas`, `all_betas` and `restarts` the solver is parameter-free: it finds its own settings,
-    stops when nothing more is to be gained or the timeout is up, and returns the settings in
+    With none of `sweeps`, `replicas`, `all_betas` and `restarts` the solver is parameter-free: it finds its own
+    settings, stops when nothing more is to be gained or the timeout is up, and returns the settings in
     ``result["parameters"]``, ready to be given to a parameterised solver.
 
     Args:

@@ -75,7 +75,7 @@ class CpuEngine:
         advance(chains, sweeps)
         took = time.monotonic() - begun
         done = [(c.sweeps - b) * s.sweep_work for c, b, s in zip(chains, before, solves, strict=True)]
-        total = sum(done)
+        total = sum(done) or 1.0  # 0 where every goal was reached by the first states
         for solve, work in zip(solves, done, strict=True):
             solve.seconds += took * work / total
         if took > 1e-4:

@@ -55,19 +55,15 @@ GQ void sweep_lanes(Ensemble& e, int sweep) {
     each(1, [&](int) { add(&e.flips, flips); });
 }
 
-// Up to `sweeps` sweeps. All warps of a team call it together. `weights`: the matrix of WINDOW, or a nearer copy of it.
-template <int STRATEGY, int WORDS = 0>
-GQ void advance(Ensemble& e, int sweeps, const void* weights) {
+// Up to `sweeps` sweeps; all(t) makes sweep t of every chain. All warps of a team call it together.
+template <class F>
+GQ void advance_by(Ensemble& e, int sweeps, F all) {
     int sweep = e.sweep;
     const int end = sweeps < e.sweeps - sweep ? sweep + sweeps : e.sweeps;
     int64_t lowest = e.lowest;
     team_sync();
     while (sweep < end && lowest > e.goal) {
-        if constexpr (STRATEGY == WINDOW) {
-            sweep_windows<WORDS>(e, sweep, weights);
-        } else {
-            sweep_lanes<STRATEGY>(e, sweep);
-        }
+        all(sweep);
         ++sweep;
         team_sync();
         const int64_t found = e.lowest;
@@ -80,6 +76,18 @@ GQ void advance(Ensemble& e, int sweeps, const void* weights) {
     }
     if (team_rank() == 0) put(&e.sweep, sweep);
     team_sync();
+}
+
+// `weights`: the matrix of WINDOW, or a nearer copy of it. WORDS: see Gains.
+template <int STRATEGY, int WORDS = 0>
+GQ void advance(Ensemble& e, int sweeps, const void* weights) {
+    advance_by(e, sweeps, [&](int sweep) {
+        if constexpr (STRATEGY == WINDOW) {
+            sweep_windows<WORDS>(e, sweep, weights);
+        } else {
+            sweep_lanes<STRATEGY>(e, sweep);
+        }
+    });
 }
 
 // First states of a warp's chains: the bits of `initial` (words of 32) for every chain, or INIT words, block of 128

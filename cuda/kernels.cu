@@ -6,6 +6,7 @@
 // `next` is 0 at the launch. window_1 to window_8 keep a chain's gains in registers; window takes any size. Launched
 // with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits.
 #include "ensemble.cuh"
+#include "moves/register.cuh"
 
 #ifndef DYNAMIC_SHARED
 #define DYNAMIC_SHARED(TYPE, NAME) extern __shared__ TYPE NAME[]
@@ -35,22 +36,36 @@ GQ const void* nearer_weights(const Ensemble& e, uint32_t* shared, int shared_by
     return shared;
 }
 
+// A matrix of WORDS windows in shared memory, each row twice over, as register.cuh wants it.
+template <int WORDS>
+GQ const int32_t* doubled_rows(const Ensemble& e, uint32_t* shared) {
+    auto* const rows = reinterpret_cast<int32_t*>(shared);
+    const Matrix matrix = {e.problem.weights, 32 * WORDS, e.weight_bytes};
+    for (int v = team_rank(); v < e.problem.n; v += team_size())
+        matrix.row(v, [&](const auto* row) {
+            each(64 * WORDS, [&](int j) { rows[v * 64 * WORDS + j] = row[j & (32 * WORDS - 1)]; });
+        });
+    __syncthreads();
+    return rows;
+}
+
 }  // namespace gq
 
-// Four blocks a multiprocessor at least: fewer registers would spill.
-#define GQ_KERNEL extern "C" __global__ void __launch_bounds__(128, 4)
-#define GQ_START(NAME, STRATEGY)                                                                                       \
-    GQ_KERNEL NAME(gq::Ensemble* table, const int* slots, const unsigned* const* initial, int count, unsigned* next) { \
-        gq::serve(count, next, [&](int i) { gq::start<gq::STRATEGY>(table[slots[i]], initial[i]); });                  \
+// Blocks a multiprocessor, at least: what lets a kernel have the registers that it needs without spilling.
+#define GQ_KERNEL(BLOCKS) extern "C" __global__ void __launch_bounds__(128, BLOCKS)
+#define GQ_START(NAME, STRATEGY)                                                                             \
+    GQ_KERNEL(4)                                                                                             \
+    NAME(gq::Ensemble* table, const int* slots, const unsigned* const* initial, int count, unsigned* next) { \
+        gq::serve(count, next, [&](int i) { gq::start<gq::STRATEGY>(table[slots[i]], initial[i]); });        \
     }
-#define GQ_ADVANCE(NAME, STRATEGY, WORDS)                                                                \
-    GQ_KERNEL NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next,  \
-                   int shared_bytes) {                                                                   \
-        DYNAMIC_SHARED(unsigned, shared);                                                                \
-        gq::serve(count, next, [&](int i) {                                                              \
-            gq::Ensemble& e = table[slots[i]];                                                           \
-            gq::advance<gq::STRATEGY, WORDS>(e, sweeps[i], gq::nearer_weights(e, shared, shared_bytes)); \
-        });                                                                                              \
+#define GQ_ADVANCE(NAME, STRATEGY, WORDS)                                                                         \
+    GQ_KERNEL(4)                                                                                                  \
+    NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int shared_bytes) { \
+        DYNAMIC_SHARED(unsigned, shared);                                                                         \
+        gq::serve(count, next, [&](int i) {                                                                       \
+            gq::Ensemble& e = table[slots[i]];                                                                    \
+            gq::advance<gq::STRATEGY, WORDS>(e, sweeps[i], gq::nearer_weights(e, shared, shared_bytes));          \
+        });                                                                                                       \
     }
 
 GQ_START(start_window, WINDOW)
@@ -70,3 +85,16 @@ GQ_ADVANCE(window, WINDOW, 0)
 GQ_ADVANCE(lane_neighbour, LANE_NEIGHBOUR, 0)
 GQ_ADVANCE(lane_parity, LANE_PARITY, 0)
 GQ_ADVANCE(lane_product, LANE_PRODUCT, 0)
+
+// One thread a chain: block size 32 for each 32 chains, shared memory for n rows of 64 WORDS int32.
+#define GQ_REGISTERS(NAME, WORDS)                                                                                 \
+    GQ_KERNEL(2) NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
+        DYNAMIC_SHARED(unsigned, shared);                                                                         \
+        gq::serve(count, next, [&](int i) {                                                                       \
+            gq::Ensemble& e = table[slots[i]];                                                                    \
+            gq::advance_registers<WORDS>(e, sweeps[i], gq::doubled_rows<WORDS>(e, shared));                       \
+        });                                                                                                       \
+    }
+
+GQ_REGISTERS(register_1, 1)
+GQ_REGISTERS(register_2, 2)

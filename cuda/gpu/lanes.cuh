@@ -36,6 +36,7 @@ template <class T>
 GQ T bcast(T x, int source) {
     return __shfl_sync(everyone, x, source);
 }
+GQ vu select(vb c, vu a, vu b) { return c ? a : b; }
 GQ vi keep(vb c, vi x) { return c ? x : 0; }
 GQ vi negate_if(vb c, vi x) { return c ? -x : x; }
 template <class T>
@@ -55,6 +56,7 @@ GQ void add_each(int64_t* p, vi x) { p[lane()] += x; }
 GQ vf as_float(vi x) { return __int_as_float(x); }
 GQ vi as_int(vf x) { return __float_as_int(x); }
 GQ vi as_int(vu x) { return int(x); }
+GQ vu as_unsigned(vi x) { return unsigned(x); }
 GQ vf to_float(vi x) { return __int2float_rn(x); }
 GQ vi truncate(vf x) { return __float2int_rz(x); }
 GQ vf smaller(vf a, float b) { return a < b ? a : b; }

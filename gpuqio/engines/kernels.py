@@ -81,8 +81,7 @@ def _compile(cupy: Any, capability: str) -> Any:
         module.compile()
         return module
     ptx, _ = cupy.cuda.compiler.compile_using_nvrtc(source(), OPTIONS, arch=str(newest))
-    module = cupy.RawModule(code=ptx)
-    return module
+    return cupy.RawModule(code=ptx)
 
 
 def start_name(layout: Layout) -> str:

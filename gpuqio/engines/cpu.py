@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gpuqio.engines.base import StopFlag, Work
 from gpuqio.engines.native import Ensemble, advance, instruction_set, library
-from gpuqio.engines.solve import Solve
+from gpuqio.engines.solve import Solve, SolveRun
 from gpuqio.result import Result, StopReason
 
 __all__ = ["CpuEngine", "CpuRun"]
@@ -16,21 +16,7 @@ CROSSING_SECONDS = 0.005
 """How long native code is left alone: so often the stop flag is looked at."""
 
 
-class CpuRun:
-    """Some problems under one solver. Owned by one worker at a time."""
-
-    def __init__(self, solves: Sequence[Solve[Ensemble]], engine: CpuEngine) -> None:
-        self.solves = solves
-        self._engine = engine
-
-    @property
-    def finished(self) -> bool:
-        return all(s.stop_reason is not None for s in self.solves)
-
-    @property
-    def predicted_seconds(self) -> float:
-        """Of the current stages. A parameter-free search may add more."""
-        return sum(s.sweeps_left * s.sweep_work for s in self.solves) * self._engine.seconds_per_work
+CpuRun = SolveRun[Ensemble]
 
 
 class CpuEngine:
@@ -49,7 +35,8 @@ class CpuEngine:
 
     def start(self, work: Work) -> CpuRun:
         """Check, pack and initialise. Raises `InputError` for a bad problem."""
-        return CpuRun([Solve(problem, work.solver, Ensemble) for problem in work.problems], self)
+        solves = [Solve(problem, work.solver, Ensemble) for problem in work.problems]
+        return CpuRun(solves, lambda solve: solve.work_left * self.seconds_per_work)
 
     def advance(self, runs: Sequence[CpuRun], seconds: float, stop: StopFlag) -> None:
         """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished."""

@@ -8,6 +8,7 @@ planted with `fail_allocation` and `fail_launch`.
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -16,10 +17,12 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
+from gpuqio.engines import kernels
 from tests.emulator import Memory, RawModule
 
-__all__ = ["StandIn"]
+__all__ = ["StandIn", "installed"]
 
 PROPERTIES = {
     "name": b"Stand-in",
@@ -53,6 +56,8 @@ class StandIn(ModuleType):
     """`cupy`, as far as it is used. `vars` of it are what the engine finds.
 
     Attributes:
+        allocations: of device memory that were tried.
+        shortages: allocations that were made to fail.
         launches: of kernels, by name, in the order in which they ran.
         concurrent: most streams that had work at once.
         threads: that waited for the device.
@@ -65,7 +70,7 @@ class StandIn(ModuleType):
         self.devices = devices
         self.memory = Memory()
         self.launches: list[str] = []
-        self.allocations = 0
+        self.allocations = self.shortages = 0
         self.busy = self.concurrent = 0
         self.threads: set[int] = set()
         self._lock = threading.Lock()
@@ -120,6 +125,7 @@ class StandIn(ModuleType):
         with self._lock:
             self.allocations += 1
             if self.allocations in self._no_memory:
+                self.shortages += 1
                 raise CUDARuntimeError(OUT_OF_MEMORY)
 
     def launched(self, name: str) -> None:
@@ -164,6 +170,13 @@ class StandIn(ModuleType):
         assert self.memory.holds(address)
         assert self.memory.holds(address + nbytes - 1)
         STREAMS[stream].ask(lambda: ctypes.memset(address, value, nbytes))
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, cupy: StandIn) -> StandIn:
+    """Put it where `import cupy` finds it, for one test."""
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setattr(kernels, "_modules", {})
+    return cupy
 
 
 STREAMS: dict[int, Stream] = {}

@@ -39,14 +39,19 @@ class CpuEngine:
         return CpuRun(solves, lambda solve: solve.work_left * self.seconds_per_work)
 
     def advance(self, runs: Sequence[CpuRun], seconds: float, stop: StopFlag) -> None:
-        """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished."""
+        """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished.
+
+        Unless `stop` is set there is always some progress.
+        """
         deadline = time.monotonic() + seconds
+        left = seconds
         active = [s for run in runs for s in run.solves if s.stop_reason is None]
-        while active and not stop.is_set() and (left := deadline - time.monotonic()) > 0:
+        while active and not stop.is_set() and left > 0:
             self._cross(active, min(left, CROSSING_SECONDS))
             for solve in active:
                 solve.take_stock()
             active = [s for s in active if s.stop_reason is None]
+            left = deadline - time.monotonic()
 
     def outcome(self, run: CpuRun, reason: StopReason | None) -> tuple[Result, ...]:
         """One result a problem: the best found so far."""

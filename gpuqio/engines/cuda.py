@@ -79,21 +79,26 @@ class CudaEngine:
         return CudaRun(solves, self._predict)
 
     def advance(self, runs: Sequence[CudaRun], seconds: float, stop: StopFlag) -> None:
-        """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished."""
-        deadline = time.monotonic() + seconds
+        """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished.
+
+        Waiting for a stream does not count, and unless `stop` is set there is always some progress.
+        """
         active = [s for run in runs for s in run.solves if s.stop_reason is None]
         with self._stream() as (stream, orders):
-            while active and not stop.is_set() and (left := deadline - time.monotonic()) > 0:
+            deadline = time.monotonic() + seconds
+            left = seconds
+            while active and not stop.is_set() and left > 0:
                 placed, others = self._place(active)
                 if placed:
                     self._round(stream, orders, placed, min(left, ROUND_SECONDS))
                 else:
                     self._arena.wait(min(left, ROUND_SECONDS))
                 active = others + [s for s in placed if s.stop_reason is None]
+                left = deadline - time.monotonic()
 
     def outcome(self, run: CudaRun, reason: StopReason | None) -> tuple[Result, ...]:
         """One result a problem: the best found so far."""
-        chains = [s.chains for s in run.solves if s.chains is not None and s.stop_reason is None]
+        chains = [_chains(solve) for solve in run.solves if solve.stop_reason is None]
         if chains:
             with self._stream() as (stream, orders):
                 for begin in range(0, len(chains), MOST_PROBLEMS):
@@ -107,14 +112,13 @@ class CudaEngine:
     def _place(self, solves: Sequence[Solve[CudaChains]]) -> tuple[list[Solve[CudaChains]], list[Solve[CudaChains]]]:
         """Those with device memory, at most a round's worth, and the others.
 
-        None of the first if all memory is in use elsewhere. Raises MemoryError where that can't be the reason.
+        None of the first if all memory is in use elsewhere. Raises MemoryError if it is not, and yet too little.
         """
         placed: list[Solve[CudaChains]] = []
         others: list[Solve[CudaChains]] = []
         shortage: MemoryError | None = None
         for solve in solves:
-            chains = solve.chains
-            assert chains is not None
+            chains = _chains(solve)
             if not chains.on_device and shortage is None and len(placed) < MOST_PROBLEMS:
                 try:
                     chains.move_in(self._arena)
@@ -122,12 +126,28 @@ class CudaEngine:
                     shortage = error
             (placed if chains.on_device and len(placed) < MOST_PROBLEMS else others).append(solve)
         if shortage is not None and not placed and self._arena.used <= self._overhead:
-            raise _too_large(solves[0], shortage) from shortage
+            self._move_in(_chains(others[0]))
+            return [others[0]], others[1:]
         return placed, others
+
+    def _move_in(self, chains: CudaChains) -> None:
+        """Take device memory, on a second try if need be: others, of this program or not, give theirs back."""
+        try:
+            chains.move_in(self._arena)
+        except MemoryError:
+            self._arena.wait(ROUND_SECONDS)
+            try:
+                chains.move_in(self._arena)
+            except MemoryError as error:
+                raise MemoryError(
+                    f"The {chains.stage.chains} chains of a problem of {chains.layout.num_variables} variables need "
+                    f"{chains.nbytes:,} bytes of device memory: {error}. Fewer replicas or restarts need less, and "
+                    "engine='cpu' has the machine's main memory."
+                ) from error
 
     def _round(self, stream: DeviceStream, orders: int, solves: list[Solve[CudaChains]], seconds: float) -> None:
         """About `seconds` of sweeps, shared out evenly; at least one of each. Who ended takes the next stage."""
-        chains = [s.chains for s in solves if s.chains is not None]
+        chains = [_chains(solve) for solve in solves]
         variants = [self._launcher.variant(c.layout) for c in chains]
         crowd = self._launcher.time([(v, 1.0) for v in variants])
         share = seconds / self.seconds_per_work / crowd
@@ -155,7 +175,7 @@ class CudaEngine:
         fresh = [c for c in chains if c.fresh]
         for c in fresh:
             if not c.on_device:
-                c.move_in(self._arena)
+                self._move_in(c)
         if fresh:
             self._launcher.advance(stream, orders, fresh, [0] * len(fresh))
         for c in chains:
@@ -216,14 +236,10 @@ def _cupy_with(device: int) -> Any:
     return cupy
 
 
-def _too_large(solve: Solve[CudaChains], shortage: MemoryError) -> MemoryError:
-    chains = solve.chains
-    assert chains is not None
-    return MemoryError(
-        f"The {chains.stage.chains} chains of a problem of {chains.layout.num_variables} variables need "
-        f"{chains.nbytes:,} bytes of device memory: {shortage}. Fewer replicas or restarts need less, and engine='cpu' "
-        "has the machine's main memory."
-    )
+def _chains(solve: Solve[CudaChains]) -> CudaChains:
+    """Those of a solve that is under way."""
+    assert solve.chains is not None
+    return solve.chains
 
 
 def _text(error: BaseException) -> str:

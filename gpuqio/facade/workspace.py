@@ -106,6 +106,7 @@ class BaseWorkspace:
         self._backend = None if isinstance(backend, str) else backend
         self._engine = engine_name(engine)
         self._owner = object()
+        self._reached = False  # a backend; else there is none to start for nothing
         self._open()
 
     def _open(self) -> None:
@@ -131,7 +132,9 @@ class BaseWorkspace:
 
     def _reach(self) -> Backend:
         """The backend, as seen from the current trio run."""
-        return self._backend or local_backend(self._engine)
+        backend = self._backend or local_backend(self._engine)
+        self._reached = True
+        return backend
 
     def _request(self, problem: Problem, solver: AnySolver) -> Request:
         _check(problem, solver)

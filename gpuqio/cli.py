@@ -19,7 +19,7 @@ from tqdm import tqdm
 from gpuqio import __version__
 from gpuqio.backend import JobRecord, Request, Status
 from gpuqio.engines.base import Work
-from gpuqio.engines.cpu import CpuEngine
+from gpuqio.engines.choice import choose, engine_name
 from gpuqio.errors import GpuqioError, InputError, InvalidParameter, JobFailed
 from gpuqio.formats import FORMATS, read_problem
 from gpuqio.problem import Problem, ProblemType
@@ -85,18 +85,20 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same answer on every machine")
     solve.add_argument("--timeout", type=float, metavar="SECONDS", help="stop then, with the best so far")
     solve.add_argument("--solutions", type=int, metavar="N", help="so many distinct solutions at most, best first")
+    solve.add_argument("--engine", metavar="NAME", help="auto, cpu, cuda or cuda:1 (default: $GPUQIO_ENGINE, or auto)")
     solve.add_argument("--json", action="store_true", help="print the whole result as QIO JSON")
     commands.add_parser("info", help="say what this installation computes with")
     return parser
 
 
 def _info() -> int:
-    engine = CpuEngine()
+    choice = choose(engine_name(None))
     rows = [
         ("gpuqio", __version__),
-        ("engine", engine.name),
-        ("instruction set", engine.device),
-        ("threads", str(worker_count())),
+        ("engine", choice.engine.name),
+        ("device", choice.engine.device),
+        ("workers", str(choice.workers or worker_count())),
+        ("why", choice.reason),
     ]
     print(_table(rows))
     return SOLVED
@@ -107,7 +109,7 @@ def _solve(options: argparse.Namespace) -> int:
     target, given = _chosen(options)
     request = Request(Work((problem,), parse(target, given)), name=problem.name, params=given, target=target)
 
-    record = trio.run(_run, request)
+    record = trio.run(_run, request, options.engine)
     if record.error is not None:
         if record.error.code == "InvalidInputData":
             raise InputError(record.error.message)
@@ -132,9 +134,9 @@ def _chosen(options: argparse.Namespace) -> tuple[str, dict[str, object]]:
     return f"{solver}.cpu" if tunables else f"{solver}-parameterfree.cpu", tunables | common
 
 
-async def _run(request: Request) -> JobRecord:
+async def _run(request: Request, engine: str | None) -> JobRecord:
     """Have the local backend solve the request. Interrupts cancel it, which leaves the best so far in its record."""
-    backend = local_backend()
+    backend = local_backend(engine)
 
     async def heed(interrupts: AsyncIterator[int]) -> None:
         async for _ in interrupts:  # each at once: what is left when the receiver closes would interrupt the printing

@@ -221,11 +221,12 @@ class Workspace(BaseWorkspace):
 
     async def close(self) -> None:
         """Cancel this workspace's jobs that still run, and wait until they have stopped. It may be used again."""
-        backend = self._reach()
-        with trio.CancelScope(shield=True):
-            for record in backend.list():
-                if record.request.owner is self._owner and not record.status.is_final:
-                    await backend.cancel(record.id)
+        if self._reached:
+            backend = self._reach()
+            with trio.CancelScope(shield=True):
+                for record in backend.list():
+                    if record.request.owner is self._owner and not record.status.is_final:
+                        await backend.cancel(record.id)
         await trio.lowlevel.checkpoint()
 
     async def __aenter__(self) -> Self:

@@ -1,4 +1,5 @@
-"""What all tests share: the instance files, and property tests that draw the same examples every time."""
+"""What all tests share: the CPU engine unless a test says otherwise, the instance files, and property tests that draw
+the same examples every time."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+os.environ["GPUQIO_ENGINE"] = "cpu"
 
 settings.register_profile("gpuqio", derandomize=True, deadline=None)
 settings.load_profile("gpuqio")

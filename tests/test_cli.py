@@ -136,9 +136,27 @@ def test_info_says_what_computes(monkeypatch: pytest.MonkeyPatch, out: Output) -
     assert out.rows() == {
         "gpuqio": gpuqio.__version__,
         "engine": engine.name,
-        "instruction set": engine.device,
-        "threads": "3",
+        "device": engine.device,
+        "workers": "3",
+        "why": "The CPU was asked for.",
     }
+
+
+def test_an_engine_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, out: Output) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert main(["solve", SHIP_LOADING, "--engine", "cuda"]) == 1
+    assert "pip install 'gpuqio[cuda13]'" in out.complaint()
+    assert main(["solve", SHIP_LOADING, "--engine", "gpu"]) == 2
+    assert "engine must be 'auto', 'cpu', 'cuda'" in out.complaint()
+
+
+def test_info_says_why_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch, out: Output) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setenv("GPUQIO_ENGINE", "auto")
+    assert main(["info"]) == 0
+    rows = out.rows()
+    assert rows["engine"] == "cpu"
+    assert rows["why"].startswith("No GPU can be used. CUDA needs CuPy")
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,7 @@ def test_errors_in_the_services_classes(error: Exception, code: str, message: st
 def test_no_memory() -> None:
     assert job_error(MemoryError()).code == "InsufficientResources"
     assert "not enough memory" in job_error(MemoryError()).message
+    assert job_error(MemoryError("It takes 3 bytes.")).message == "AZQ001: It takes 3 bytes."
 
 
 def test_a_prediction_of_nothing_known_is_infinite() -> None:

@@ -42,6 +42,7 @@ LAYERS = [
 # watched too: inside, trio is the way to run things at once, and these are other ways.
 DOORS = {
     "asyncio": ["aio"],
+    "cupy": ["engines"],
     "msgspec": ["qio_json", "result"],
     "threading": ["engines", "portal"],
     "tqdm": ["cli"],

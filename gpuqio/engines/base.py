@@ -40,7 +40,10 @@ class Run(Protocol):
 
     @property
     def predicted_seconds(self) -> float:
-        """Predicted time to the end on one worker; `math.inf` where nothing is known yet."""
+        """Predicted time to the end on one worker; `math.inf` where nothing is known yet.
+
+        An engine that advances runs side by side counts a run's part of that, and no more than its part of a slice.
+        """
 
 
 R = TypeVar("R", bound=Run)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gpuqio.engines.base import StopFlag, Work
 from gpuqio.engines.native import Ensemble, advance, instruction_set, library
-from gpuqio.engines.solve import Solve
+from gpuqio.engines.solve import Solve, SolveRun
 from gpuqio.result import Result, StopReason
 
 __all__ = ["CpuEngine", "CpuRun"]
@@ -16,21 +16,7 @@ CROSSING_SECONDS = 0.005
 """How long native code is left alone: so often the stop flag is looked at."""
 
 
-class CpuRun:
-    """Some problems under one solver. Owned by one worker at a time."""
-
-    def __init__(self, solves: Sequence[Solve[Ensemble]], engine: CpuEngine) -> None:
-        self.solves = solves
-        self._engine = engine
-
-    @property
-    def finished(self) -> bool:
-        return all(s.stop_reason is not None for s in self.solves)
-
-    @property
-    def predicted_seconds(self) -> float:
-        """Of the current stages. A parameter-free search may add more."""
-        return sum(s.sweeps_left * s.sweep_work for s in self.solves) * self._engine.seconds_per_work
+CpuRun = SolveRun[Ensemble]
 
 
 class CpuEngine:
@@ -49,17 +35,23 @@ class CpuEngine:
 
     def start(self, work: Work) -> CpuRun:
         """Check, pack and initialise. Raises `InputError` for a bad problem."""
-        return CpuRun([Solve(problem, work.solver, Ensemble) for problem in work.problems], self)
+        solves = [Solve(problem, work.solver, Ensemble) for problem in work.problems]
+        return CpuRun(solves, lambda solve: solve.work_left * self.seconds_per_work)
 
     def advance(self, runs: Sequence[CpuRun], seconds: float, stop: StopFlag) -> None:
-        """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished."""
+        """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished.
+
+        Unless `stop` is set there is always some progress.
+        """
         deadline = time.monotonic() + seconds
+        left = seconds
         active = [s for run in runs for s in run.solves if s.stop_reason is None]
-        while active and not stop.is_set() and (left := deadline - time.monotonic()) > 0:
+        while active and not stop.is_set() and left > 0:
             self._cross(active, min(left, CROSSING_SECONDS))
             for solve in active:
                 solve.take_stock()
             active = [s for s in active if s.stop_reason is None]
+            left = deadline - time.monotonic()
 
     def outcome(self, run: CpuRun, reason: StopReason | None) -> tuple[Result, ...]:
         """One result a problem: the best found so far."""
@@ -75,7 +67,7 @@ class CpuEngine:
         advance(chains, sweeps)
         took = time.monotonic() - begun
         done = [(c.sweeps - b) * s.sweep_work for c, b, s in zip(chains, before, solves, strict=True)]
-        total = sum(done)
+        total = sum(done) or 1.0  # 0 where every goal was reached by the first states
         for solve, work in zip(solves, done, strict=True):
             solve.seconds += took * work / total
         if took > 1e-4:

@@ -7,6 +7,7 @@ is compiled at first use for the device's own architecture, and cached by CuPy (
 from __future__ import annotations
 
 import re
+import tempfile
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -83,10 +84,20 @@ def _compile(cupy: Any, capability: str) -> Any:
         module = cupy.RawModule(code=source(), options=OPTIONS)
         module.compile()
         return module
-    ptx, _ = cupy.cuda.compiler.compile_using_nvrtc(source(), OPTIONS, arch=str(newest))
-    loaded = cupy.cuda.function.Module()
-    loaded.load(ptx.encode())
-    return loaded
+    # CuPy would take its newest architecture's machine code, which another major version does not run.
+    nvrtc = cupy.cuda.nvrtc
+    program = nvrtc.createProgram(source(), "kernels.cu", (), ())
+    try:
+        nvrtc.compileProgram(program, (*OPTIONS, "-ftz=true", f"-arch=compute_{newest}"))
+        ptx = nvrtc.getPTX(program)
+    finally:
+        nvrtc.destroyProgram(program)
+    with tempfile.NamedTemporaryFile(suffix=".ptx") as file:
+        file.write(ptx if isinstance(ptx, bytes) else ptx.encode())
+        file.flush()
+        module = cupy.RawModule(path=file.name)
+        module.compile()
+    return module
 
 
 def start_name(layout: Layout) -> str:
@@ -94,7 +105,7 @@ def start_name(layout: Layout) -> str:
     return f"start_{_NAMES[layout.strategy]}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Launch:
     """How a layout's sweeps are launched; problems of equal launches may share one.
 

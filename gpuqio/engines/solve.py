@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
@@ -20,7 +20,7 @@ from gpuqio.result import Report, Result, StopReason
 from gpuqio.solvers.base import Solver, Trial
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["Chains", "Solve"]
+__all__ = ["Chains", "Solve", "SolveRun"]
 
 Bits = npt.NDArray[np.uint8]
 
@@ -85,6 +85,11 @@ class Solve(Generic[C]):
         if self.chains is None or self.stop_reason is not None:
             return 0
         return self.chains.stage.sweeps - self.chains.sweeps
+
+    @property
+    def work_left(self) -> float:
+        """Of the current stage, in the units of `Layout.work`; 0 when solved."""
+        return self.sweeps_left * self.sweep_work
 
     @property
     def sweep_work(self) -> float:
@@ -177,6 +182,27 @@ class Solve(Generic[C]):
             return None
         goal = (limit - self.layout.problem.constant) / self.layout.fixed.unit
         return math.floor(min(max(goal, -(2.0**62)), 2.0**62))
+
+
+class SolveRun(Generic[C]):
+    """Some problems under one solver. Owned by one worker at a time.
+
+    Args:
+        predict: seconds of a worker's time that a solve's current stage still takes.
+    """
+
+    def __init__(self, solves: Sequence[Solve[C]], predict: Callable[[Solve[C]], float]) -> None:
+        self.solves = solves
+        self._predict = predict
+
+    @property
+    def finished(self) -> bool:
+        return all(s.stop_reason is not None for s in self.solves)
+
+    @property
+    def predicted_seconds(self) -> float:
+        """Of the current stages. A parameter-free search may add more."""
+        return sum(map(self._predict, self.solves))
 
 
 def _work(chains: Chains) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from gpuqio.backend import Backend, JobRecord, Request
 from gpuqio.engines.base import Work
+from gpuqio.engines.choice import engine_name
 from gpuqio.errors import BackendUnavailable, InputError, InvalidParameter, InvalidProblem, JobFailed
 from gpuqio.facade.microsoft import SOLVERS
 from gpuqio.facade.target import AnySolver, Solver, Target, specification
@@ -56,6 +57,10 @@ class BaseWorkspace:
             what the environment variable ``GPUQIO_THREADS`` says.
         backend: ``"local"`` solves on this machine even where the ids name a remote workspace, as does the environment
             variable ``GPUQIO_BACKEND=local``. Or a `gpuqio.backend.Backend` to use instead.
+        engine: what computes on this machine. ``"cpu"``; ``"cuda"`` or ``"cuda:1"``, an NVIDIA GPU and never the
+            CPU in its stead; ``"auto"``, the first GPU if there is one that can be used, else the CPU. None: what the
+            environment variable ``GPUQIO_ENGINE`` says, else ``"auto"``. A result's `report` says what ran. Where the
+            engine is not to be had, the first job raises `EngineUnavailable`.
 
     Raises:
         InputError: (a ValueError) where some ids are missing, or the location is.
@@ -75,6 +80,7 @@ class BaseWorkspace:
         *,
         threads: int | None = None,
         backend: Backend | str | None = None,
+        engine: str | None = None,
     ) -> None:
         if named := RESOURCE_ID.match(resource_id or ""):
             subscription_id, resource_group, name = named.groups()
@@ -99,7 +105,9 @@ class BaseWorkspace:
         self.threads = threads
         self._user_agent = user_agent
         self._backend = None if isinstance(backend, str) else backend
+        self._engine = engine_name(engine)
         self._owner = object()
+        self._reached = False  # a backend; else there is none to start for nothing
         self._open()
 
     def _open(self) -> None:
@@ -127,7 +135,9 @@ class BaseWorkspace:
 
     def _reach(self) -> Backend:
         """The backend, as seen from the current trio run."""
-        return self._backend or local_backend()
+        backend = self._backend or local_backend(self._engine)
+        self._reached = True
+        return backend
 
     def _request(self, problem: Problem, solver: AnySolver) -> Request:
         _check(problem, solver)

@@ -194,5 +194,6 @@ def job_error(error: BaseException) -> JobError:
         text = f"{error.code}: {error}" if error.code else str(error)
         return JobError("InsufficientResources" if scarce else "InvalidInputData", text)
     if isinstance(error, MemoryError):
-        return JobError("InsufficientResources", "AZQ001: There is not enough memory for this job; make it smaller.")
+        text = str(error) or "There is not enough memory for this job; make it smaller."
+        return JobError("InsufficientResources", f"AZQ001: {text}")
     return JobError("InternalError", f"{type(error).__name__}: {error}")

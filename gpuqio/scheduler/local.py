@@ -1,4 +1,4 @@
-"""The backend of this machine: a scheduler whose workers are threads, and the one that each trio run shares."""
+"""The backend of this machine: a scheduler whose workers are threads, and those that each trio run shares."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from gpuqio.engines.choice import AUTO, FIRST_GPU, choose, engine_name
 from gpuqio.errors import InvalidParameter
 from gpuqio.scheduler.loop import Scheduler
 
@@ -18,7 +19,7 @@ __all__ = ["LocalBackend", "local_backend", "worker_count"]
 
 MAX_WORKERS = 1024
 
-_current: trio.lowlevel.RunVar[LocalBackend] = trio.lowlevel.RunVar("gpuqio.local_backend")
+_backends: trio.lowlevel.RunVar[dict[str, LocalBackend]] = trio.lowlevel.RunVar("gpuqio.local_backends")
 
 
 def worker_count() -> int:
@@ -62,26 +63,36 @@ class LocalBackend(Scheduler):
         super().__init__(engine, execute, workers, max_waiting=max_waiting)
 
 
-def local_backend() -> LocalBackend:
-    """The local backend of the current trio run; made, on the CPU engine, when first asked for.
+def local_backend(engine: str | None = None) -> LocalBackend:
+    """The local backend of the current trio run on this engine; made when first asked for.
 
     It runs as a system task until the trio run ends. Should it ever break, its jobs fail with the reason, and
     later ones are refused with it.
 
+    Args:
+        engine: see `gpuqio.engines.choice.engine_name`.
+
     Raises:
-        EngineUnavailable: the CPU engine can't run on this machine.
-        InvalidParameter: see `worker_count`.
+        EngineUnavailable: this machine lacks what the engine needs.
+        InvalidParameter: there is no engine of that name, or see `worker_count`.
         RuntimeError: called from outside a trio run.
     """
+    name = engine_name(engine)
     try:
-        return _current.get()
+        backends = _backends.get()
     except LookupError:
-        from gpuqio.engines.cpu import CpuEngine
-
-        backend = LocalBackend(CpuEngine())
-        trio.lowlevel.spawn_system_task(_run_apart, backend, name="gpuqio local backend")
-        _current.set(backend)
-        return backend
+        backends = {}
+        _backends.set(backends)
+    if name == AUTO and FIRST_GPU in backends:
+        name = FIRST_GPU
+    if name not in backends:
+        choice = choose(name)
+        if choice.name not in backends:
+            backend = LocalBackend(choice.engine, workers=choice.workers)
+            trio.lowlevel.spawn_system_task(_run_apart, backend, name=f"gpuqio local backend on {choice.name}")
+            backends[choice.name] = backend
+        backends[name] = backends[choice.name]
+    return backends[name]
 
 
 async def _run_apart(backend: LocalBackend) -> None:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def calls_a_sweep(windows: int, warps: int = THREADS // 32) -> float:
     """Calls of the generator for one chain's sweep: warp r takes chains r, r + warps, ... and four draws are a call."""
     chains = range(0, 64 * warps, warps)
     calls = [(chain * windows + k) // 4 for chain in chains for k in range(windows)]
-    return (1 + sum(a != b for a, b in zip(calls, calls[1:], strict=False))) / len(chains)
+    return (1 + sum(a != b for a, b in pairwise(calls))) / len(chains)
 
 
 def window_work(flow: Flow, layout: Layout, flips: float) -> tuple[Counter[Instruction], int]:

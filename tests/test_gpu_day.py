@@ -91,7 +91,7 @@ def test_sparse_and_k_local(cuda: Any, n: int, members: int, problem_type: Probl
 def test_a_mixed_batch_in_slices(cuda: Any) -> None:
     problems = [dense(n, "32 bits") for n in (40, 65, 128, 400)]
     problems += [sparse(n, k, ProblemType.pubo) for n in (20, 90) for k in (2, 4)]
-    problems *= 20
+    problems *= 8
     given: dict[str, Any] = {"sweeps": 12, "seed": 3, "replicas": 7}
     sliced = solve(cuda, problems, PT, seconds=1e-3, **given)
     assert_same(problems, sliced, solve(CpuEngine(), problems, PT, **given))

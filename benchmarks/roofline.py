@@ -32,17 +32,18 @@ import numpy as np
 
 from benchmarks import instances
 from benchmarks.report import save
-from gpuqio.engines.kernels import THREADS, advance_name, narrowest
+from gpuqio.engines.kernels import REGISTER_WINDOWS, THREADS, Launch, advance_launch, narrowest
 from gpuqio.engines.native import Ensemble, advance
 from gpuqio.pack import Layout, Strategy, pack
 from gpuqio.solvers import parse
 from gpuqio.solvers.stage import Stage
-from tests.kernel_costs import CALL_MULTIPLIES, lane_path, multiplies, occupancy, window_paths
+from tests.kernel_costs import CALL_MULTIPLIES, lane_path, multiplies, occupancy, register_paths, window_paths
 from tests.nvrtc import Instruction, compiled, missing
 from tests.sass import Flow
 
 EFFICIENCY = 0.4
 ACCEPTANCE = 0.17
+CHAINS = 128
 CLOCKS_AN_INSTRUCTION = 5
 L2_BYTES_A_CLOCK = 24
 
@@ -108,12 +109,19 @@ def calls_a_sweep(windows: int, warps: int = THREADS // 32) -> float:
     return (1 + sum(a != b for a, b in pairwise(calls))) / len(chains)
 
 
+def register_work(flow: Flow, layout: Layout) -> tuple[Counter[Instruction], int]:
+    """Instructions of eight variables of 32 chains, and their attempts. Of two windows, a call serves both."""
+    windows = -(-layout.num_variables // 32)
+    units = {"variable": 1.0, "draw": 0.5} if windows == 2 else {"variable": 1.0}
+    return _times(register_paths(flow, windows), units), 8 * 32
+
+
 def window_work(flow: Flow, layout: Layout, flips: float) -> tuple[Counter[Instruction], int]:
     """Instructions of one chain's sweep, and its attempts."""
     n = layout.num_variables
     windows = -(-n // 32)
     paths = window_paths(flow, windows)
-    sweeps = 1 if advance_name(layout) != "window" else windows
+    sweeps = windows if windows > REGISTER_WINDOWS else 1
     drawn = sum(map(multiplies, paths["sweep"])) // CALL_MULTIPLIES * sweeps
     units = {
         "sweep": float(sweeps),
@@ -138,24 +146,33 @@ def _times(paths: dict[str, list[Instruction]], units: dict[str, float]) -> Coun
     return total
 
 
+def launch_of(gpu: Gpu, layout: Layout) -> Launch:
+    """As the engine launches `CHAINS` chains."""
+    return advance_launch(layout, CHAINS, gpu.shared)
+
+
 def bounds(gpu: Gpu, layout: Layout, flips: float) -> dict[str, float]:
     """Updates a nanosecond, by each bound alone; and the warps a multiprocessor holds."""
-    name, n = advance_name(layout), layout.num_variables
-    kernel = compiled(gpu.architecture)[name]
-    dense = layout.strategy is Strategy.WINDOW
-    work, attempts = window_work(Flow(kernel), layout, flips) if dense else lane_work(Flow(kernel), layout)
+    launch, n = launch_of(gpu, layout), layout.num_variables
+    kernel = compiled(gpu.architecture)[launch.name]
+    if launch.name.startswith("register"):
+        work, attempts = register_work(Flow(kernel), layout)
+    elif layout.strategy is Strategy.WINDOW:
+        work, attempts = window_work(Flow(kernel), layout, flips)
+    else:
+        work, attempts = lane_work(Flow(kernel), layout)
     width = np.dtype(narrowest(layout)).itemsize
-    matrix = layout.weights.size * width if dense else 0
-    shared = kernel.resources.shared + (matrix if matrix <= gpu.shared else 0)
-    warps = occupancy(gpu.architecture, THREADS, kernel.resources.registers, shared)
+    matrix = layout.weights.size * width if layout.strategy is Strategy.WINDOW else 0
+    shared = kernel.resources.shared + launch.shared_bytes
+    warps = occupancy(gpu.architecture, launch.threads, kernel.resources.registers, shared)
     issued = sum(work.values()) / 1000 / attempts
     busy = dict.fromkeys(RATES, 0.0)
     for instruction, count in work.items():
         if pipe := PIPES.get(instruction.name, "integer"):
             busy[pipe] += count / 1000 / attempts
     clocks = gpu.multiprocessors * gpu.clock
-    row = n * width if matrix > gpu.shared else 0
-    gains = 4 * n if name == "window" else 0
+    row = n * width if matrix and not launch.shared_bytes else 0
+    gains = 4 * n if launch.name == "window" else 0
     moved = flips * (row + gains)
     return {
         "instructions": issued,
@@ -176,7 +193,7 @@ def predict(instance: instances.Instance, wanted: dict[str, float]) -> list[dict
         found = bounds(gpu, layout, flips)
         limits = {"issue": EFFICIENCY * found["issue"], **{k: found[k] for k in ("pipes", "latency", "memory")}}
         limited = min(limits, key=lambda bound: limits[bound])
-        row: dict[str, Any] = {"instance": instance.name, "gpu": gpu.name, "kernel": advance_name(layout)}
+        row: dict[str, Any] = {"instance": instance.name, "gpu": gpu.name, "kernel": launch_of(gpu, layout).name}
         row |= {"weights": narrowest(layout), "flips an attempt": round(flips, 3)}
         row |= {"instructions an attempt": round(found["instructions"], 2), "warps": int(found["warps"])}
         row |= {k: round(v, 1) for k, v in found.items() if k not in ("instructions", "warps") and v < float("inf")}

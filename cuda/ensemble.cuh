@@ -24,7 +24,7 @@ GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
         const float temperature = e.rungs ? e.chain_temperature[c] : e.temperature[sweep];
         int64_t energy = e.energy[c];
         flips += window_sweep<WORDS>(e.problem.n, matrix, e.gains + int64_t(c) * words * 32, spins, temperature,
-                                     unsigned(e.first_chain + c), unsigned(sweep), seed_of(e), draws, energy);
+                                     unsigned(c), unsigned(sweep), seed_of(e), draws, energy);
         put(&e.energy[c], energy);
         if (energy < e.best_energy[c]) {
             each(words, [&](int k) { e.best_spins[int64_t(c) * words + k] = spins[k]; });
@@ -36,14 +36,15 @@ GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
 
 template <int STRATEGY>
 GQ void sweep_lanes(Ensemble& e, int sweep) {
-    const int n = e.problem.n;
+    const Problem problem = e.problem;  // a copy: what the loops write could change the original, for all they know
+    const int n = problem.n;
     int64_t flips = 0;
     for (int w = team_rank(); w < warps(e); w += team_size()) {
         uint32_t *const spins = e.spins + int64_t(w) * n, *const best = e.best_spins + int64_t(w) * n;
         const vf temperature = e.rungs ? load(e.chain_temperature + 32 * w) : splat(float(e.temperature[sweep]));
         const int count = chains_of(e, w);
-        flips += lane_sweep<STRATEGY>(e.problem, spins, temperature, unsigned(e.first_chain) + 32u * w,
-                                      lower_bits(count), unsigned(sweep), seed_of(e), e.energy + 32 * w);
+        flips += lane_sweep<STRATEGY>(problem, spins, temperature, 32u * w, lower_bits(count), unsigned(sweep),
+                                      seed_of(e), e.energy + 32 * w);
         const unsigned better = vote(count, [&](int l) {
             const int64_t energy = e.energy[32 * w + l];
             if (energy >= e.best_energy[32 * w + l]) return false;
@@ -102,8 +103,7 @@ GQ void start_windows(Ensemble& e, int warp, const uint32_t* initial) {
     vu random[4];
     for (int k = 0; k < words; ++k) {
         if ((k & 3) == 0)
-            philox(splat(unsigned(k >> 2)), splat(0u), lane() + unsigned(e.first_chain + 32 * warp),
-                   splat(unsigned(INIT)), seed_of(e), random);
+            philox(splat(unsigned(k >> 2)), splat(0u), lane() + 32u * warp, splat(unsigned(INIT)), seed_of(e), random);
         for (int l = 0; l < chains_of(e, warp); ++l) {
             const int64_t chain = 32 * warp + l;
             Gains<0> gains(e.gains + chain * words * 32, words);
@@ -131,8 +131,7 @@ GQ void start_lanes(Ensemble& e, int warp, const uint32_t* initial) {
     vu random[4];
     for (int v = 0; v < n; ++v) {
         if ((v & 127) == 0)
-            philox(splat(unsigned(v >> 7)), splat(0u), lane() + unsigned(e.first_chain + 32 * warp),
-                   splat(unsigned(INIT)), seed_of(e), random);
+            philox(splat(unsigned(v >> 7)), splat(0u), lane() + 32u * warp, splat(unsigned(INIT)), seed_of(e), random);
         const unsigned drawn = ballot(((pick(random, (v >> 5) & 3) >> (v & 31)) & 1u) == 1u);
         const unsigned set = (initial ? ((initial[v >> 5] >> (v & 31)) & 1u ? ~0u : 0u) : drawn) & valid;
         add_each(e.energy + 32 * warp, keep(spread(set), lane_gain<STRATEGY>(e.problem, v, spins)));

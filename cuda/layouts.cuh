@@ -31,7 +31,6 @@ struct Ensemble {
     int32_t chains;            // replicas in all: `chains / rungs` ladders, or independent restarts
     int32_t rungs;             // 0: anneal, every chain at temperature[sweep]; else rungs of a ladder with exchange
     int32_t sweep, sweeps;     // next sweep, sweeps in all
-    int32_t first_chain;       // number of chain 0 in the random words; a multiple of rungs
     int32_t weight_bytes;      // WINDOW: 4, on a GPU also 2 or 1; else 4
     int64_t goal;              // stop at the end of the sweep in which a best energy is at most this
     const float* temperature;  // in integer units: a sweep's (anneal) or a rung's (ladder), hottest first

@@ -5,6 +5,7 @@
 //   spread(w)  the condition "my bit of word w is set"        ballot(c)  the word whose bit l is lane l's condition
 //   uniform(b) the same condition in every lane               bcast(x, l)  lane l's value, uniform
 //   keep(c, x)   x where c, else 0                            negate_if(c, x)   -x where c, else x
+//   plus_minus(x, c, y)   x - y where c, else x + y
 //   load/store   32 consecutive elements                      add_each   64-bit memory += lane values
 //   load_int   32 consecutive integers of any width
 //   mul_wide   32 x 32 -> 64 bits, as high and low word       first/population   lowest set bit, number of set bits

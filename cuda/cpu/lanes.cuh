@@ -9,6 +9,7 @@
 #define GQ static inline __attribute__((always_inline))
 #define GQ_MEMBER inline __attribute__((always_inline))
 #define GQ_UNROLL
+#define GQ_ROLLED
 #define GQ_NARROW_WEIGHTS 0
 
 namespace gq {
@@ -146,6 +147,7 @@ GQ vi negate_if(const vb& c, const vi& x) {
     GQ_EACH r.q[i] = (x.q[i] ^ c.q[i]) - c.q[i];
     return r;
 }
+GQ vi plus_minus(const vi& x, const vb& minus, const vi& y) { return x + negate_if(minus, y); }
 template <class T>
 GQ lanes<T> load(const T* p) {
     lanes<T> r;

@@ -6,6 +6,7 @@
 #define GQ __device__ __forceinline__
 #define GQ_MEMBER __device__ __forceinline__
 #define GQ_UNROLL _Pragma("unroll")
+#define GQ_ROLLED _Pragma("unroll 1")
 #define GQ_NARROW_WEIGHTS 1
 
 namespace gq {
@@ -39,6 +40,7 @@ GQ T bcast(T x, int source) {
 GQ vu select(vb c, vu a, vu b) { return c ? a : b; }
 GQ vi keep(vb c, vi x) { return c ? x : 0; }
 GQ vi negate_if(vb c, vi x) { return c ? -x : x; }
+GQ vi plus_minus(vi x, vb minus, vi y) { return x + y * (minus ? -1 : 1); }  // one multiply-add
 template <class T>
 GQ T load(const T* p) {
     return p[lane()];

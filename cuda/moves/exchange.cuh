@@ -15,8 +15,7 @@ GQ void exchange(Ensemble& e, unsigned sweep, key seed) {
     int first_rung = 0;  // counted, because a GPU divides integers by way of approximate floats
     for (int begin = 0; begin < e.chains; begin += 32, first_rung += 32) {
         vu word[4];
-        philox(lane() + unsigned(e.first_chain + begin), splat(sweep), splat(0u), splat(unsigned(EXCHANGE)), seed,
-               word);
+        philox(lane() + unsigned(begin), splat(sweep), splat(0u), splat(unsigned(EXCHANGE)), seed, word);
         const vf draw = neg_log_uniform(word[0]);
         const int count = e.chains - begin < 32 ? e.chains - begin : 32;
         while (first_rung >= rungs) first_rung -= rungs;

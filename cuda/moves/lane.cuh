@@ -12,7 +12,7 @@ template <int STRATEGY>
 GQ vi lane_gain(const Problem& p, int variable, const uint32_t* spins) {
     const auto* weights = static_cast<const int32_t*>(p.weights);
     vi gain = splat(int(p.base[variable]));
-    for (int entry = p.offsets[variable]; entry < p.offsets[variable + 1]; ++entry) {
+    GQ_ROLLED for (int entry = p.offsets[variable]; entry < p.offsets[variable + 1]; ++entry) {
         unsigned word;
         if constexpr (STRATEGY == LANE_NEIGHBOUR) {
             word = spins[p.members[entry]];

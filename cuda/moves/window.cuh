@@ -42,7 +42,7 @@ struct Gains {
     GQ_MEMBER vi get(int k) const { return gain[k]; }
     template <class T>
     GQ_MEMBER void flip(const T* row, vb was_set) {
-        GQ_UNROLL for (int k = 0; k < WORDS; ++k) gain[k] = gain[k] + negate_if(was_set, load_int(row + 32 * k));
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) gain[k] = plus_minus(gain[k], was_set, load_int(row + 32 * k));
     }
     GQ_MEMBER void save(int32_t* memory) const {
         GQ_UNROLL for (int k = 0; k < WORDS; ++k) store(memory + 32 * k, gain[k]);
@@ -57,7 +57,7 @@ struct Gains<0> {
     template <class T>
     GQ_MEMBER void flip(const T* row, vb was_set) {
         for (int k = 0; k < words; ++k)
-            store(memory + 32 * k, load(memory + 32 * k) + negate_if(was_set, load_int(row + 32 * k)));
+            store(memory + 32 * k, plus_minus(load(memory + 32 * k), was_set, load_int(row + 32 * k)));
     }
     GQ_MEMBER void save(int32_t*) const {}
 };
@@ -99,7 +99,7 @@ GQ int window_sweep(int n, const Matrix& matrix, int32_t* memory, uint32_t* spin
             const int source = first(hit);
             const vb was_set = uniform((set >> source) & 1u);
             matrix.row(32 * k + source, [&](const auto* row) {
-                gain = gain + negate_if(was_set, load_int(row + 32 * k));
+                gain = plus_minus(gain, was_set, load_int(row + 32 * k));
                 gains.flip(row, was_set);
             });
             energy += bcast(rise, source);

@@ -65,7 +65,9 @@ class Launcher:
         """How many blocks of a kernel the device holds at once."""
         if variant not in self._resident:
             pointer = self._function(variant.name).kernel.ptr
-            blocks = self._driver.occupancyMaxActiveBlocksPerMultiprocessor(pointer, variant.threads, variant.shared_bytes)
+            blocks = self._driver.occupancyMaxActiveBlocksPerMultiprocessor(
+                pointer, variant.threads, variant.shared_bytes
+            )
             self._resident[variant] = max(1, int(blocks)) * self._multiprocessors
         return self._resident[variant]
 

@@ -19,7 +19,17 @@ import numpy as np
 from gpuqio.errors import EngineUnavailable
 from gpuqio.pack import Layout, Strategy
 
-__all__ = ["OPTIONS", "THREADS", "Launch", "advance_launch", "compiled", "narrowest", "source", "start_name"]
+__all__ = [
+    "OPTIONS",
+    "REGISTER_WINDOWS",
+    "THREADS",
+    "Launch",
+    "advance_launch",
+    "compiled",
+    "narrowest",
+    "source",
+    "start_name",
+]
 
 THREADS = 128
 """Threads of a block: the launch bounds in kernels.cu."""

@@ -327,7 +327,7 @@ def survivors_agree(records: list[JobRecord]) -> Counter[Status]:
 async def run_all(cupy: StandIn, lose_at: int | None) -> list[JobRecord]:
     """Every third job would run for ever, and is cancelled. Memory runs out once."""
     async with Workspace(engine="cuda") as workspace:
-        cupy.fail_allocation(20)
+        cupy.fail_allocation(8)
         if lose_at is not None:
             cupy.fail_launch(lose_at)
         jobs = [await workspace.submit(mixed(k), solver(k, forever=k % 3 == 0)) for k in range(MIXED)]
@@ -347,7 +347,7 @@ def test_many_jobs_with_cancellation_and_a_shortage(cupy: StandIn) -> None:
 
 @pytest.mark.slow
 def test_many_jobs_and_a_lost_device(cupy: StandIn) -> None:
-    records = trio.run(run_all, cupy, 50)
+    records = trio.run(run_all, cupy, 60)
     ended = survivors_agree(records)
     assert cupy.shortages == 1
     assert ended[Status.Failed] > 0

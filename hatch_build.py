@@ -1,4 +1,4 @@
-"""Compiles the CPU engine for the wheel: one library per instruction set, all from one C++ file.
+"""Compiles the CPU engine for the wheel, one library per instruction set, all from one C++ file; adds the GPU sources.
 
 The C++ is freestanding and its interface is C, so any compiler will do and one wheel serves every Python. It is the
 system's ($CXX, c++, g++ or clang++); where there is none, pip fetches PyPI's `ziglang` for the time of the build.
@@ -19,7 +19,8 @@ from typing import Any
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = Path("cuda", "cpu", "engine.cpp")
+KERNELS = Path("cuda")
+SOURCE = KERNELS / "cpu" / "engine.cpp"
 ENGINES = Path("gpuqio", "engines")
 
 # machine -> library name -> architecture. The engine loads the last one that the processor can run.
@@ -60,6 +61,8 @@ class CpuLibraries(BuildHookInterface[BuilderConfig]):
         # lies here may be another compiler's, and the wheel's tag says which systems it runs on.
         build(root, machine, compiler, keep_new=version == "editable")
         build_data["artifacts"] += [f"/{ENGINES / library(name)}" for name in ARCHITECTURES[machine]]
+        if version != "editable":  # the GPU's are compiled where they run; a checkout has them beside the package
+            build_data["force_include"][str(root / KERNELS)] = "gpuqio/_cuda"
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform_tag(machine, compiler)}"
 
@@ -92,7 +95,7 @@ def command(machine: str, name: str, compiler: list[str]) -> list[str]:
 
 def build(root: Path, machine: str, compiler: list[str], *, keep_new: bool) -> None:
     """Compile the libraries of `machine` in place, side by side. Raises RuntimeError with the compiler's words."""
-    sources = [root / "hatch_build.py", *(path for path in (root / "cuda").rglob("*") if path.is_file())]
+    sources = [root / "hatch_build.py", *(path for path in (root / KERNELS).rglob("*") if path.is_file())]
     newest = max(path.stat().st_mtime for path in sources)
     running = []
     for name in ARCHITECTURES[machine]:

@@ -153,12 +153,13 @@ GQ void start(Ensemble& e, const uint32_t* initial) {
         each(chains_of(e, w), [&](int l) {
             const int c = 32 * w + l;
             lower(&e.lowest, e.best_energy[c] = e.energy[c]);
-            if (e.rungs) {
-                e.chain_at[c] = c;
-                e.chain_temperature[c] = e.temperature[c % e.rungs];
-            }
         });
     }
+    for (int hottest = e.rungs ? team_rank() * e.rungs : e.chains; hottest < e.chains; hottest += team_size() * e.rungs)
+        each(e.rungs, [&](int r) {
+            e.chain_at[hottest + r] = hottest + r;
+            e.chain_temperature[hottest + r] = e.temperature[r];
+        });
     team_sync();
 }
 

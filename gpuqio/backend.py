@@ -24,13 +24,16 @@ __all__ = ["Backend", "JobError", "JobRecord", "Request", "Statistics", "Status"
 
 
 class Status(str, Enum):
-    """A job's status, in the service's words. The last three are final."""
+    """A job's status, in the service's words. The last three are final.
 
-    Waiting = "Waiting"
-    Executing = "Executing"
-    Succeeded = "Succeeded"
-    Failed = "Failed"
-    Cancelled = "Cancelled"
+    As in the SDK, the names are in capitals, and the words themselves name the members too.
+    """
+
+    WAITING = Waiting = "Waiting"
+    EXECUTING = Executing = "Executing"
+    SUCCEEDED = Succeeded = "Succeeded"
+    FAILED = Failed = "Failed"
+    CANCELLED = Cancelled = "Cancelled"
 
     @property
     def is_final(self) -> bool:

@@ -4,6 +4,8 @@
     ├── InputError (ValueError)                 yours: something you passed in
     │   ├── InvalidProblem                      a problem, a term, a configuration
     │   │   ├── InvalidTerm (RuntimeError)      a term; the SDK raises RuntimeError here
+    │   │   ├── InvalidJson (JSONDecodeError)   text that is not JSON
+    │   │   ├── MissingField (KeyError)         JSON that lacks what makes it a problem
     │   │   └── UnknownVariable (KeyError)      a configuration lacks a variable
     │   ├── InvalidParameter                    a solver parameter (AZQ code in `code`)
     │   └── InvalidFile                         a file that is not what its name says
@@ -20,17 +22,21 @@ Input errors name the field and the value; nothing of the refused input is kept.
 
 from __future__ import annotations
 
+from json import JSONDecodeError
+
 __all__ = [
     "BackendUnavailable",
     "EngineUnavailable",
     "GpuqioError",
     "InputError",
     "InvalidFile",
+    "InvalidJson",
     "InvalidParameter",
     "InvalidProblem",
     "InvalidTerm",
     "JobFailed",
     "JobNotFound",
+    "MissingField",
     "PortalError",
     "QueueFull",
     "UnknownVariable",
@@ -67,6 +73,20 @@ class InvalidProblem(InputError):
 
 class InvalidTerm(InvalidProblem, RuntimeError):
     """A term was refused. Also a RuntimeError, because the SDK raises that."""
+
+
+class InvalidJson(InvalidProblem, JSONDecodeError):
+    """Text that is not JSON. Takes the arguments of the standard library's JSONDecodeError, and says where."""
+
+    def __init__(self, msg: str, doc: str, pos: int) -> None:
+        JSONDecodeError.__init__(self, msg, doc, pos)
+        self.field = ""
+        self.value = None
+        self.code = "AZQ105"
+
+
+class MissingField(InvalidProblem, KeyError):
+    """JSON without a cost function, or without a known type of one."""
 
 
 class UnknownVariable(InvalidProblem, KeyError):

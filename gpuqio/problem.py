@@ -238,6 +238,7 @@ class Problem:
         if not self._store and not self.terms_slc:
             raise InvalidProblem("The problem has no terms. Add at least one.", field="terms", code="AZQ107")
         refuse_overflow(self.term_arrays(), self.terms_slc)
+        self.init_config = self._init_config  # a program may have written to it, with digits as keys
         if self.init_config:
             check_start(self.init_config, self.variables.tolist(), (-1, 1) if self.problem_type.spins else (0, 1))
 
@@ -278,7 +279,8 @@ class Problem:
         left, constant = fix_variables(self._store.block(), fixed)
         reduced = [slc.reduce_by_variable_state(fixed) for slc in self.terms_slc]
         constant = constant + sum(term.c for term in reduced if isinstance(term, Term))
-        kept = {key: value for key, value in (self.init_config or {}).items() if key not in fixed}
+        start = by_variable(self.init_config or {}, "init_config")
+        kept = {key: value for key, value in start.items() if key not in fixed}
         problem = Problem(self.name, init_config=kept or None, problem_type=self.problem_type)
         problem._store.extend(left)
         problem._add_grouped([term for term in reduced if isinstance(term, SlcTerm)])

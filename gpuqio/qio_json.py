@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 
-from gpuqio.errors import InvalidProblem, InvalidTerm
+from gpuqio.errors import InvalidJson, InvalidProblem, InvalidTerm, MissingField
 from gpuqio.term_store import TermBlock, make_block
 from gpuqio.terms import MAX_FLOAT, MAX_ID, SlcTerm, Term
 
@@ -208,11 +208,12 @@ def _bad_field(message: str, text: bytes) -> InvalidProblem:
     missing = re.search(r"missing required field `(\w+)`", reason)
     if missing:
         field = f"{field}.{missing[1]}".lstrip(".")
-        return InvalidProblem(f"{field} is missing.", field=field, code="AZQ102")
+    # Each is also what the SDK raises there.
+    kind = InvalidTerm if "[" in field else MissingField if missing or field == "cost_function.type" else InvalidProblem
+    if missing:
+        return kind(f"{field} is missing.", field=field, code="AZQ102")
     value = _value_at(text, field)
-    return InvalidProblem(
-        f"{field or 'The problem'}: {reason}; found {value}.", field=field, value=value, code="AZQ103"
-    )
+    return kind(f"{field or 'The problem'}: {reason}; found {value}.", field=field, value=value, code="AZQ103")
 
 
 def _bad_json(message: str, text: bytes) -> InvalidProblem:
@@ -223,6 +224,12 @@ def _bad_json(message: str, text: bytes) -> InvalidProblem:
                 return InvalidProblem(
                     f"{field} must be a finite number; found {value}.", field=field, value=value, code="AZQ107"
                 )
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return InvalidJson(f"This is not JSON: {error.msg}", error.doc, error.pos)
+    except (ValueError, RecursionError):
+        pass
     return InvalidProblem(f"This is not JSON: {message}.", code="AZQ105")
 
 

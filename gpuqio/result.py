@@ -5,9 +5,10 @@ A result keeps arrays; dicts are made when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
+from functools import wraps
 from typing import Any, overload
 
 import msgspec
@@ -17,6 +18,8 @@ import numpy.typing as npt
 __all__ = ["BatchResult", "Report", "Result", "Solution", "StopReason"]
 
 _VERSION = "1.0"
+_KEYS = ("version", "configuration", "cost", "parameters", "solutions")
+_KEYS_OF_A_CONSTANT = ("version", "cost", "parameters")
 _SHOWN = 16  # variables that `repr` writes out
 
 
@@ -83,11 +86,23 @@ class Solution:
         return {"configuration": self.configuration, "cost": self.cost}
 
 
-class Result(Mapping[str, Any]):
-    """The result of one problem: a mapping with the keys of the QIO JSON, and attributes.
+class _NotYet:
+    """Stands in a Result for what has not been asked for yet; only code that reads behind Python's back sees it."""
+
+    def __repr__(self) -> str:
+        return "<not made yet: take result.to_dict()>"
+
+
+_NOT_YET = _NotYet()
+
+
+class Result(dict[str, Any]):
+    """The result of one problem: the dict that the service gave, and attributes.
 
     Keys are "version", "configuration", "cost", "parameters" and "solutions"; a problem of constants only has no
-    "configuration" and no "solutions". ``dict(result)`` and `to_json` give what the service gave.
+    "configuration" and no "solutions". It is a dict like any other, to be changed or written as JSON, but its
+    values are made at the first look, so that a batch of which only arrays are read costs no dicts. The attributes
+    show what was solved, whatever is done to the dict.
 
     Args:
         variables: int64 (n,), what the columns of `states` stand for.
@@ -101,7 +116,7 @@ class Result(Mapping[str, Any]):
         costs, parameters, report: as given.
     """
 
-    __slots__ = ("costs", "parameters", "report", "states", "variables")
+    __slots__ = ("_made", "costs", "parameters", "report", "states", "variables")
 
     def __init__(
         self,
@@ -114,6 +129,8 @@ class Result(Mapping[str, Any]):
         if (variables[1:] < variables[:-1]).any():
             order = np.argsort(variables)
             variables, states = variables[order], states[:, order]
+        super().__init__(dict.fromkeys(_KEYS if len(variables) else _KEYS_OF_A_CONSTANT, _NOT_YET))
+        self._made = False
         self.variables = variables
         self.states = states
         self.costs = costs
@@ -150,20 +167,15 @@ class Result(Mapping[str, Any]):
         """The QIO result, ``microsoft.qio-results.v2``."""
         return msgspec.json.encode(self.to_dict()).decode()
 
-    def __getitem__(self, key: str) -> Any:
-        if key not in self._keys():
-            raise KeyError(key)
-        if key == "version":
-            return _VERSION
-        if key == "solutions":
-            return [solution.to_dict() for solution in self.solutions]
-        return getattr(self, key)
+    def __eq__(self, other: object) -> bool:
+        return dict(self) == (dict(other) if isinstance(other, Result) else other)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys())
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
-    def __len__(self) -> int:
-        return len(self._keys())
+    def __reduce__(self) -> tuple[Any, ...]:
+        arguments = (self.variables, self.states, self.costs, self.parameters, self.report)
+        return Result, arguments, None, None, iter(self.items()) if self._made else None
 
     def __repr__(self) -> str:
         report = self.report
@@ -188,10 +200,35 @@ class Result(Mapping[str, Any]):
     def _configuration(self, place: int) -> dict[str, int]:
         return dict(zip(map(str, self.variables.tolist()), self.states[place].tolist(), strict=True))
 
-    def _keys(self) -> tuple[str, ...]:
-        if not len(self.variables):
-            return ("version", "cost", "parameters")
-        return ("version", "configuration", "cost", "parameters", "solutions")
+    def _make(self) -> None:
+        entries = {"version": _VERSION, "cost": self.cost, "parameters": dict(self.parameters)}
+        if len(self.variables):
+            entries["configuration"] = self.configuration
+            entries["solutions"] = [solution.to_dict() for solution in self.solutions]
+        dict.update(self, entries)
+        self._made = True
+
+
+def _made_first(name: str) -> Callable[..., Any]:
+    """The method of dict of that name, for a Result: its values are made before."""
+    method: Callable[..., Any] = getattr(dict, name)
+
+    @wraps(method)
+    def call(self: Result, *args: Any, **kwargs: Any) -> Any:
+        if not self._made:
+            self._make()
+        return method(self, *args, **kwargs)
+
+    return call
+
+
+# All of dict's but those that ask for keys only. `__iter__` is here for its side effect: a dict copies a subclass
+# that has its own item by item, and one without it in one go, behind our back.
+for _name in (
+    *("__getitem__", "__setitem__", "__delitem__", "__iter__", "__reversed__", "__or__", "__ror__", "__ior__"),
+    *("clear", "copy", "get", "items", "pop", "popitem", "setdefault", "update", "values"),
+):
+    setattr(Result, _name, _made_first(_name))
 
 
 class BatchResult(Sequence[Result]):

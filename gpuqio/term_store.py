@@ -7,7 +7,7 @@ So `TermStore.block` costs nothing, and whoever holds a block may keep it while 
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterable, Iterator, MutableSequence, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar, overload
 
@@ -173,7 +173,7 @@ class TermStore:
 class TermList(MutableSequence[Term]):
     """The terms of a problem, looking like the SDK's list of `Term`; changes go to the problem.
 
-    Terms are made when read, and are copies. Slices step by 1.
+    Terms are made when read, and are copies. Slices that are assigned or deleted step by 1.
     """
 
     def __init__(self, store: TermStore) -> None:
@@ -191,6 +191,8 @@ class TermList(MutableSequence[Term]):
     @overload
     def __getitem__(self, index: slice) -> list[Term]: ...
     def __getitem__(self, index: int | slice) -> Term | list[Term]:
+        if isinstance(index, slice) and index.step not in (None, 1):
+            return list(self)[index]
         start, stop = self._range(index)
         terms = list(_unpack(_part(self.block(), start, stop)))
         return terms if isinstance(index, slice) else terms[0]
@@ -222,6 +224,12 @@ class TermList(MutableSequence[Term]):
 
     def extend(self, values: Iterable[Term]) -> None:
         self._store.extend(values.block() if isinstance(values, TermList) else pack_terms(values))
+
+    def sort(self, *, key: Callable[[Term], Any], reverse: bool = False) -> None:
+        self[:] = sorted(self, key=key, reverse=reverse)
+
+    def copy(self) -> list[Term]:
+        return list(self)
 
     def __add__(self, other: Iterable[Term]) -> list[Term]:
         return [*self, *other]

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,11 @@ MAX_FLOAT = sys.float_info.max
 
 # The SDK's sentence, with the 20 blanks its source line carries.
 _NOT_A_NUMBER = "{} must be a float or int value, " + " " * 20 + "or a NumPy value that can be converted to those."
+
+_FIXED = (
+    "A term does not change: a problem keeps numbers, not the term it was given. "
+    "Put another in its place, as in problem.terms[3] = Term(c=2, indices=[0, 1])."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +59,24 @@ class GroupType(str, Enum):
     squared_linear_combination = "slc"
 
 
+E = TypeVar("E")
+
+
+class FixedList(list[E]):
+    """The list in a term: to read, compare, join and copy, but not to change."""
+
+    __slots__ = ()
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(_FIXED)
+
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
+    __delitem__ = __iadd__ = __imul__ = __setitem__ = _refuse
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+
 class TermBase:
     """What every term has: a coefficient `c`, an int or a float (NumPy scalars are converted)."""
 
@@ -67,6 +90,10 @@ class TermBase:
     @property
     def c(self) -> int | float:
         return self._c
+
+    @c.setter
+    def c(self, value: object) -> None:
+        raise AttributeError(_FIXED)
 
     @classmethod
     def from_dict(cls, obj: Mapping[str, Any]) -> TermBase:
@@ -121,15 +148,19 @@ class Term(TermBase):
 
     @property
     def ids(self) -> list[int]:
-        """The variables, as a new list."""
-        return list(self._ids)
+        """The variables."""
+        return FixedList(self._ids)
+
+    @ids.setter
+    def ids(self, value: object) -> None:
+        raise AttributeError(_FIXED)
 
     @classmethod
     def from_dict(cls, obj: Mapping[str, Any]) -> Term:
         return cls(indices=obj.get("ids"), c=obj.get("c"))
 
     def to_dict(self) -> dict[str, Any]:
-        return {"c": self._c, "ids": self.ids}
+        return {"c": self._c, "ids": list(self._ids)}
 
     def evaluate(self, configuration: Mapping[int, Any] | None = None) -> float:
         """``c`` times the product of the values; `UnknownVariable` where the configuration lacks one."""
@@ -192,8 +223,12 @@ class SlcTerm(TermBase):
 
     @property
     def terms(self) -> list[Term]:
-        """The linear terms, as a new list."""
-        return list(self._terms)
+        """The linear terms."""
+        return FixedList(self._terms)
+
+    @terms.setter
+    def terms(self, value: object) -> None:
+        raise AttributeError(_FIXED)
 
     @classmethod
     def from_dict(cls, obj: Mapping[str, Any]) -> SlcTerm:

@@ -21,7 +21,7 @@ import trio
 from gpuqio.backend import JobRecord, Request, Statistics
 from gpuqio.errors import WaitTimeout
 from gpuqio.facade.job import BaseJob, JobDetails, JobStatus
-from gpuqio.facade.target import AnySolver, Solver
+from gpuqio.facade.target import AnySolver, Solver, Target
 from gpuqio.facade.workspace import BaseWorkspace, Chunk, results_of
 from gpuqio.problem import Problem
 from gpuqio.result import BatchResult, Result
@@ -75,6 +75,8 @@ class Job(BaseJob):
         Raises:
             WaitTimeout: (a TimeoutError) when the time is up. The job goes on.
         """
+        if self._record is not None:
+            await self.refresh()  # it may have ended meanwhile, and then no time is too short
         with _at_most(timeout_secs) as scope:
             while not self.has_completed():
                 with _at_most(max_poll_wait_secs if print_progress else None):
@@ -202,6 +204,10 @@ class Workspace(BaseWorkspace):
         """
         await trio.lowlevel.checkpoint()
         return self._targets(name, provider_id)
+
+    async def _refresh(self, target: Target[Any]) -> None:
+        await trio.lowlevel.checkpoint()
+        self._look_up(target)
 
     async def get_quotas(self) -> list[dict[str, Any]]:
         """The limits on use: none on this machine, so an empty list."""

@@ -3,11 +3,15 @@ the same examples every time."""
 
 from __future__ import annotations
 
+import importlib
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from gpuqio.errors import EngineUnavailable
 
 os.environ["GPUQIO_ENGINE"] = "cpu"
 
@@ -18,6 +22,20 @@ settings.load_profile("gpuqio")
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("instances") and "GPUQIO_INSTANCES" not in os.environ:
         pytest.skip("GPUQIO_INSTANCES does not name a folder of instance files")
+    if item.get_closest_marker("cuda") and (reason := no_cuda()):
+        if os.environ.get("GPUQIO_REQUIRE_CUDA") == "1":
+            pytest.fail(f"GPUQIO_REQUIRE_CUDA is 1, but {reason}", pytrace=False)
+        pytest.skip(reason)
+
+
+@cache
+def no_cuda() -> str:
+    """Why the CUDA engine can't run here; empty where it can."""
+    try:
+        importlib.import_module("gpuqio.engines.cuda").CudaEngine()
+    except (EngineUnavailable, ImportError) as error:
+        return f"the CUDA engine can't run here: {error}"
+    return ""
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import pytest
 
 import gpuqio
 import hatch_build
+from gpuqio.engines import kernels
 
 ROOT = Path(__file__).parents[1]
 MACHINE = platform.machine()
@@ -69,6 +70,20 @@ def test_a_wheel_has_one_library_for_each_instruction_set(
         assert f"--fast -march={level} -std=c++17 " in command
         assert "-ffp-contract=off" in command
         assert "-ffast-math" not in command
+
+
+def test_a_wheel_has_the_kernels_sources(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", str(install_compiler(tmp_path / "bin", "c++", COMPILER)))
+    shutil.rmtree(project / "cuda")
+    shutil.copytree(ROOT / "cuda", project / "cuda")
+    wheel = hatchling.build.build_wheel(str(tmp_path))
+    with zipfile.ZipFile(tmp_path / wheel) as archive:
+        packed = {name.removeprefix("gpuqio/_cuda/") for name in archive.namelist() if name.startswith("gpuqio/_cuda/")}
+        assert packed == {str(path.relative_to(ROOT / "cuda")) for path in (ROOT / "cuda").rglob("*") if path.is_file()}
+        archive.extractall(tmp_path / "installed")
+    engines = tmp_path / "installed" / "gpuqio" / "engines"
+    monkeypatch.setattr(kernels, "__file__", str(engines / "kernels.py"))
+    assert kernels.source.__wrapped__() == kernels.source()
 
 
 def test_an_editable_install_compiles_in_place_and_only_what_is_old(

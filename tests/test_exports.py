@@ -13,27 +13,18 @@ import pytest
 
 import gpuqio
 from gpuqio.optimization import HardwarePlatform
+from tests.sdk_facts import NAMES
 
 ROOT = Path(__file__).parent.parent
 
 # The SDK's names that this version has, by the namespace that replaces theirs.
-SDK = {
-    "gpuqio": "Workspace Job JobDetails JobStatus __version__",
-    "gpuqio.aio": "Workspace Job JobStatus",
-    "gpuqio.optimization": "TermBase Term SlcTerm GroupType Problem ProblemType HardwarePlatform Solver "
-    "ParallelTempering SimulatedAnnealing",
-    "gpuqio.aio.optimization": "Problem ProblemType Solver ParallelTempering SimulatedAnnealing",
-    "gpuqio.target": "Target Solver ParallelTempering SimulatedAnnealing",
-    "gpuqio.aio.target": "Target Solver ParallelTempering SimulatedAnnealing",
-    "gpuqio.target.solvers": "Solver HardwarePlatform",
-    "gpuqio.target.microsoft": "ParallelTempering SimulatedAnnealing",
-    "gpuqio.target.microsoft.qio": "ParallelTempering SimulatedAnnealing",
-}
+SDK = {f"gpuqio.{space}".rstrip("."): names for space, names in NAMES.items()}
 
 # What they export besides.
 OURS = {
     "gpuqio": "BatchResult Explanation ProblemBatch Report Result Solution StopReason explain",
     "gpuqio.aio.optimization": "Term SlcTerm TermBase GroupType HardwarePlatform",
+    "gpuqio.aio.target.solvers": "HardwarePlatform",
     "gpuqio.trio": "Workspace Job JobStatus",
 }
 

@@ -93,6 +93,7 @@ class TestWorkspace:
         workspace = Workspace(storage="Endpoint=x", credential=credential, user_agent="me")
         assert (workspace.storage, workspace.credentials, workspace.user_agent) == ("Endpoint=x", credential, "me")
         workspace.append_user_agent("you")
+        workspace.append_user_agent("you")
         assert workspace.user_agent == "me-you"
 
     async def test_requests_carry_the_workspace_s_share(self) -> None:

@@ -32,7 +32,7 @@ LAYERS = [
     ["trio"],
     ["portal"],
     ["aio", "blocking"],
-    ["optimization", "target"],
+    ["job", "optimization", "target"],
     ["__init__"],
     ["cli"],
     ["__main__"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import pickle
 import tracemalloc
 from typing import Any, get_type_hints
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuqio import qio_json
-from gpuqio.errors import InvalidProblem, InvalidTerm
+from gpuqio.errors import InvalidJson, InvalidProblem, InvalidTerm, MissingField
 from gpuqio.problem import ContentType, Problem, ProblemType
 from gpuqio.terms import SlcTerm, Term
 from tests.strategies import configurations, grouped_problems, problems
@@ -261,3 +262,42 @@ def test_protobuf_is_refused() -> None:
     ):
         with pytest.raises(InvalidProblem, match="JSON, not protobuf"):
             use()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "field"),
+    [
+        ("{}", MissingField, "cost_function"),
+        ('{"cost_function": {}}', MissingField, "cost_function.type"),
+        ('{"cost_function": {"type": "max"}}', MissingField, "cost_function.type"),
+        ('{"cost_function": {"type": "ising", "terms": [{"ids": []}]}}', InvalidTerm, "cost_function.terms[0].c"),
+        (
+            '{"cost_function": {"type": "ising", "terms": [{"c": "1", "ids": []}]}}',
+            InvalidTerm,
+            "cost_function.terms[0].c",
+        ),
+        ('{"cost_function": {"type": "ising", "terms": 1}}', InvalidProblem, "cost_function.terms"),
+        ('{"cost_function":\n oops}', InvalidJson, ""),
+    ],
+)
+def test_each_refusal_is_of_the_type_that_the_sdk_raised_too(text: str, kind: type[InvalidProblem], field: str) -> None:
+    with pytest.raises(InvalidProblem) as caught:
+        Problem.from_json(text)
+    assert type(caught.value) is kind
+    assert caught.value.field == field
+    assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
+    sdk = {
+        MissingField: KeyError,
+        InvalidTerm: RuntimeError,
+        InvalidJson: json.JSONDecodeError,
+        InvalidProblem: ValueError,
+    }
+    assert isinstance(caught.value, sdk[kind])
+
+
+def test_what_is_not_json_is_said_with_its_place() -> None:
+    with pytest.raises(json.JSONDecodeError, match=r"^This is not JSON: Expecting value: line 2 column 2") as caught:
+        Problem.from_json(b'{"cost_function":\n oops}')
+    assert (caught.value.lineno, caught.value.colno, caught.value.pos) == (2, 2, 19)
+    assert isinstance(caught.value, InvalidProblem)
+    assert caught.value.code == "AZQ105"

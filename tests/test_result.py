@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -30,28 +35,92 @@ def make(variables: tuple[int, ...] = (10, 2), states: object = ((1, -1), (-1, -
     return Result(np.array(variables, np.int64), array, costs, {"seed": 11, "all_betas": [0.1, 2.0]}, REPORT)
 
 
+EXPECTED = {
+    "version": "1.0",
+    "configuration": {"2": -1, "10": 1},
+    "cost": -17.0,
+    "parameters": {"seed": 11, "all_betas": [0.1, 2.0]},
+    "solutions": [
+        {"configuration": {"2": -1, "10": 1}, "cost": -17.0},
+        {"configuration": {"2": -1, "10": -1}, "cost": -16.0},
+    ],
+}
+
+
 def test_a_result_is_the_services_dict() -> None:
-    expected = {
-        "version": "1.0",
-        "configuration": {"2": -1, "10": 1},
-        "cost": -17.0,
-        "parameters": {"seed": 11, "all_betas": [0.1, 2.0]},
-        "solutions": [
-            {"configuration": {"2": -1, "10": 1}, "cost": -17.0},
-            {"configuration": {"2": -1, "10": -1}, "cost": -16.0},
-        ],
-    }
     result = make()
-    assert result == expected
-    assert dict(result) == result.to_dict() == expected
-    assert json.loads(result.to_json()) == json.loads(json.dumps(dict(result))) == expected
-    assert list(result) == list(expected)
+    assert result == EXPECTED
+    assert dict(result) == result.to_dict() == EXPECTED
+    assert json.loads(result.to_json()) == json.loads(json.dumps(dict(result))) == EXPECTED
+    assert list(result) == list(EXPECTED)
     assert len(result) == 5
     assert result["cost"] == -17.0
     assert "configuration" in result
     assert result.get("cost_unit") is None
     with pytest.raises(KeyError, match="report"):
         result["report"]
+
+
+def collect(**entries: Any) -> dict[str, Any]:
+    return entries
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        dict,
+        Result.copy,
+        lambda result: collect(**result),
+        lambda result: {**result},
+        lambda result: {} | result,
+        lambda result: result | {},
+        lambda result: dict(result.items()),
+        lambda result: dict(zip(result.keys(), result.values(), strict=True)),
+        lambda result: {key: result.pop(key) for key in list(result)},
+        lambda result: dict(result.popitem() for _ in range(len(result))),
+        lambda result: {key: result.get(key) for key in result},
+        lambda result: {key: result.setdefault(key, 1) for key in reversed(result)},
+        lambda result: result.update(version="1.0") or dict(result),
+        lambda result: json.loads(json.dumps(result)),
+        lambda result: json.loads(json.dumps(result, indent=1, sort_keys=True)),
+        lambda result: copy.copy(result),
+        lambda result: copy.deepcopy(result),
+        lambda result: pickle.loads(pickle.dumps(result)),
+    ],
+)
+def test_however_a_result_is_read_its_values_are_there(look: Callable[[Result], dict[str, Any]]) -> None:
+    assert look(make()) == EXPECTED
+    assert make() == look(make())
+    assert (make() != look(make())) is False
+
+
+def test_what_is_written_stays() -> None:
+    result = make()
+    result["cost"] = 5
+    del result["version"]
+    result |= {"note": "mine"}
+    assert result == {**{key: value for key, value in EXPECTED.items() if key != "version"}, "cost": 5, "note": "mine"}
+    assert result != make()
+    assert result.cost == -17.0
+    assert pickle.loads(pickle.dumps(result))["note"] == "mine"
+    emptied = make()
+    emptied.clear()
+    assert emptied == {}
+    assert make()["configuration"] is not make()["configuration"]
+
+
+def test_encoders_that_read_behind_a_results_back_fail_instead_of_writing_nothing() -> None:
+    with pytest.raises(TypeError):
+        msgspec.json.encode(make())
+    assert json.loads(msgspec.json.encode(make().to_dict())) == EXPECTED
+
+
+def test_a_result_of_which_arrays_are_read_makes_no_dicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Result, "_configuration", None)
+    batch = BatchResult([make(), make()])
+    assert (batch[0].costs[0], batch[1].report.engine, len(batch[0]), "cost" in batch[0]) == (-17.0, "cpu", 5, True)
+    with pytest.raises(TypeError):
+        batch[0]["cost"]
 
 
 def test_keys_ascend_as_ints_and_values_are_plain() -> None:

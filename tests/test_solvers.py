@@ -73,6 +73,12 @@ def test_every_target_parses_to_a_solver_that_names_it(target: str) -> None:
     assert dict(solver.parameters()) == {**given, "seed": 3} | ({"timeout": 5.0} if "free" in target else {})
 
 
+@pytest.mark.parametrize("target", [PT, SA])
+def test_a_parameterised_target_is_never_parameter_free(target: str) -> None:
+    assert dict(parse(target, {}).parameters()) == {"sweeps": 10_000}
+    assert parse(target, {"restarts": 4}).target == target
+
+
 def test_a_parameter_is_echoed_by_the_name_it_was_given() -> None:
     assert dict(parse(PT, {"step_limit": 9, "time_limit": 2}).parameters()) == {"step_limit": 9, "time_limit": 2}
     assert dict(parse(PT, {"sweeps": 9, "timeout": 2}).parameters()) == {"sweeps": 9, "timeout": 2}

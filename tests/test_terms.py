@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from typing import Any
 
@@ -116,10 +117,36 @@ def test_the_largest_id_is_a_variable() -> None:
 
 def test_a_term_can_not_be_changed_behind_a_problems_back() -> None:
     term = Term(c=1, indices=[0])
+    group = SlcTerm([term])
+    with pytest.raises(AttributeError, match=r"^A term does not change.*problem\.terms\[3\] = Term"):
+        term.c = 2
     with pytest.raises(AttributeError):
-        term.c = 2  # type: ignore[misc]
-    term.ids.append(1)
-    assert term == Term(c=1, indices=[0])
+        term.ids = [1]
+    with pytest.raises(AttributeError):
+        group.terms = []
+    lists: list[list[Any]] = [term.ids, group.terms]
+    for values in lists:
+        for change in (values.clear, values.pop, values.reverse, lambda values=values: values.append(1)):
+            with pytest.raises(TypeError, match=r"^A term does not change"):
+                change()
+        with pytest.raises(TypeError):
+            values[0] = 1
+        with pytest.raises(TypeError):
+            values += [1]
+    assert (term, group) == (Term(c=1, indices=[0]), SlcTerm([term]))
+
+
+def test_what_a_term_lists_is_a_list_to_all_who_read() -> None:
+    ids = Term(c=1, indices=[0, 3]).ids
+    assert isinstance(ids, list)
+    assert json.dumps(ids) == "[0, 3]"
+    for own in (copy.copy(ids), copy.deepcopy(ids), pickle.loads(pickle.dumps(ids)), ids[:], ids.copy(), ids[:0] + ids):
+        assert type(own) is list
+        assert own == ids
+
+
+def test_a_term_is_copied_whole() -> None:
+    term = Term(c=1, indices=[0])
     assert copy.deepcopy(term) == term
     assert pickle.loads(pickle.dumps(term)) == term
 
@@ -192,6 +219,14 @@ def test_the_list_does_what_lists_do() -> None:
     assert terms[-1] == c
     assert terms[1:] == [b, c]
     assert terms[2:1] == []
+    assert terms[::-2] == [c, a]
+    assert terms.copy() == [a, b, c]
+    terms.sort(key=lambda term: term.c, reverse=True)
+    assert terms == [b, a, c]
+    terms.reverse()
+    assert terms == [c, a, b]
+    terms.sort(key=lambda term: abs(term.c))
+    assert terms == [a, b, c]
     assert terms + [a] == [a, b, c, a]  # noqa: RUF005
     assert [a] + terms == [a, a, b, c]  # noqa: RUF005
     assert b in terms
@@ -224,7 +259,7 @@ def test_the_list_says_what_it_refuses() -> None:
     with pytest.raises(InvalidTerm, match="Duplicated ids detected in term!"):
         terms.append(T(c=1, indices=[9, 9]))
     with pytest.raises(ValueError, match="steps of 1"):
-        terms[::2]
+        terms[::2] = []
     with pytest.raises(IndexError):
         terms[1]
     assert terms == [T(c=1, indices=[0])]  # refused means unchanged

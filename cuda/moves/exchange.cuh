@@ -12,16 +12,18 @@ namespace gq {
 // The draw of a pair stands at position = slot of its hotter rung. Pairs are disjoint: 32 slots are asked at once.
 GQ void exchange(Ensemble& e, unsigned sweep, key seed) {
     const int rungs = e.rungs;
-    for (int begin = 0; begin < e.chains; begin += 32) {
+    int first_rung = 0;  // counted, because a GPU divides integers by way of approximate floats
+    for (int begin = 0; begin < e.chains; begin += 32, first_rung += 32) {
         vu word[4];
         philox(lane() + unsigned(e.first_chain + begin), splat(sweep), splat(0u), splat(unsigned(EXCHANGE)), seed,
                word);
         const vf draw = neg_log_uniform(word[0]);
-        const int count = e.chains - begin < 32 ? e.chains - begin : 32, first_rung = begin % rungs;
+        const int count = e.chains - begin < 32 ? e.chains - begin : 32;
+        while (first_rung >= rungs) first_rung -= rungs;
         vote(count, [&](int l) {
             const int slot = begin + l;
             int r = first_rung + l;
-            if (r >= rungs) r %= rungs;
+            while (r >= rungs) r -= rungs;
             if (r + 1 == rungs || ((unsigned(r) ^ sweep) & 1u)) return false;
             const int a = e.chain_at[slot], b = e.chain_at[slot + 1];
             if (!(e.gap[r] * rounded(e.energy[a] - e.energy[b]) <= mine(draw, l))) return false;

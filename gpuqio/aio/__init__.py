@@ -20,7 +20,7 @@ from gpuqio import trio as native
 from gpuqio.backend import Statistics
 from gpuqio.facade.documented import documented_by
 from gpuqio.facade.job import BaseJob, JobDetails, JobStatus
-from gpuqio.facade.target import AnySolver, Solver
+from gpuqio.facade.target import AnySolver, Solver, Target
 from gpuqio.facade.workspace import BaseWorkspace
 from gpuqio.portal import Lease
 from gpuqio.problem import Problem
@@ -123,6 +123,9 @@ class Workspace(BaseWorkspace):
         self, name: str | None = None, provider_id: str | None = None, **kwargs: object
     ) -> Solver[Any] | list[Solver[Any]]:
         return self._targets(name, provider_id)
+
+    async def _refresh(self, target: Target[Any]) -> None:
+        self._look_up(target)
 
     async def get_quotas(self) -> list[dict[str, Any]]:
         return await self._run(self._core.get_quotas)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,10 @@ import numpy.typing as npt
 from gpuqio.engines.cuda_chains import CudaChains
 from gpuqio.engines.device_stream import DeviceStream
 from gpuqio.engines.ensemble import Descriptor
-from gpuqio.engines.kernels import THREADS, advance_name, compiled, shared_bytes, start_name
+from gpuqio.engines.kernels import THREADS, Launch, advance_launch, compiled, start_name
 from gpuqio.pack import Layout
 
-__all__ = ["MOST_PROBLEMS", "ORDERS_BYTES", "Launcher", "Variant"]
+__all__ = ["MOST_PROBLEMS", "ORDERS_BYTES", "Launcher"]
 
 MOST_PROBLEMS = 4096
 """Of one round."""
@@ -33,13 +34,6 @@ UNASKED_SHARED = 48 << 10
 """Dynamic shared memory that every kernel may have without asking for it."""
 
 
-class Variant(NamedTuple):
-    """What is launched together."""
-
-    name: str
-    shared: int  # bytes of dynamic shared memory a block
-
-
 class Launcher:
     """The kernels of one device. Made with the device current; any thread may use it."""
 
@@ -52,32 +46,33 @@ class Launcher:
         half = int(properties["sharedMemPerMultiprocessor"]) // 2 - 1024
         self._most_shared = min(half, int(properties["sharedMemPerBlockOptin"]))
         self._functions: dict[str, Any] = {}
-        self._resident: dict[Variant, int] = {}
+        self._resident: dict[Launch, int] = {}
 
     @property
     def width(self) -> int:
         """Blocks at once, about."""
         return 4 * self._multiprocessors
 
-    def variant(self, layout: Layout) -> Variant:
+    def variant(self, layout: Layout, chains: int) -> Launch:
         """The kernel for a layout. Shared memory comes in powers of two, so that problems of a kind go together."""
-        shared = shared_bytes(layout, self._most_shared)
-        if shared:
-            shared = min(max(LEAST_SHARED, 1 << (shared - 1).bit_length()), self._most_shared)
-        return Variant(advance_name(layout), shared)
+        launch = advance_launch(layout, chains, self._most_shared)
+        if not launch.shared_bytes:
+            return launch
+        rounded = max(LEAST_SHARED, 1 << (launch.shared_bytes - 1).bit_length())
+        return replace(launch, shared_bytes=min(rounded, self._most_shared))
 
-    def resident(self, variant: Variant) -> int:
+    def resident(self, variant: Launch) -> int:
         """How many blocks of a kernel the device holds at once."""
         if variant not in self._resident:
             pointer = self._function(variant.name).kernel.ptr
-            blocks = self._driver.occupancyMaxActiveBlocksPerMultiprocessor(pointer, THREADS, variant.shared)
+            blocks = self._driver.occupancyMaxActiveBlocksPerMultiprocessor(pointer, variant.threads, variant.shared_bytes)
             self._resident[variant] = max(1, int(blocks)) * self._multiprocessors
         return self._resident[variant]
 
-    def time(self, works: Sequence[tuple[Variant, float]]) -> float:
+    def time(self, works: Sequence[tuple[Launch, float]]) -> float:
         """How long a round takes in units of one block's work: kernels go one after another, problems side by side."""
-        total: dict[Variant, float] = {}
-        longest: dict[Variant, float] = {}
+        total: dict[Launch, float] = {}
+        longest: dict[Launch, float] = {}
         for variant, work in works:
             total[variant] = total.get(variant, 0.0) + work
             longest[variant] = max(longest.get(variant, 0.0), work)
@@ -92,28 +87,28 @@ class Launcher:
         Returns:
             The seconds that the sweeps took.
         """
-        plan = _Plan(chains, sweeps, [self.variant(c.layout) for c in chains], orders)
+        plan = _Plan(chains, sweeps, [self.variant(c.layout, c.stage.chains) for c in chains], orders)
         for fresh in plan.fresh:
             fresh.send(stream)
         stream.send(orders, plan.orders)
         for name, count, slots, initial, counter in plan.starts():
-            self._launch(stream, Variant(name, 0), count, orders, slots, initial, np.int32(count), counter)
+            self._launch(stream, Launch(name, THREADS, 0), count, orders, slots, initial, np.int32(count), counter)
         if plan.fresh:
             stream.finish()
         begun = time.monotonic()
         for variant, count, slots, most, counter in plan.advances():
-            shared = np.int32(variant.shared)
+            shared = np.int32(variant.shared_bytes)
             self._launch(stream, variant, count, orders, slots, most, np.int32(count), counter, shared)
         stream.receive(orders, plan.table)
         stream.finish()
         plan.take_back()
         return time.monotonic() - begun
 
-    def _launch(self, stream: DeviceStream, variant: Variant, count: int, *arguments: int | np.int32) -> None:
+    def _launch(self, stream: DeviceStream, variant: Launch, count: int, *arguments: int | np.int32) -> None:
         grid = min(count, self.resident(variant))
         values = tuple(a if isinstance(a, np.int32) else np.uint64(a) for a in arguments)
         with stream.stream:
-            self._function(variant.name)((grid,), (THREADS,), values, shared_mem=variant.shared)
+            self._function(variant.name)((grid,), (variant.threads,), values, shared_mem=variant.shared_bytes)
 
     def _function(self, name: str) -> Any:
         if name not in self._functions:
@@ -131,7 +126,7 @@ class _Plan:
     """A round's orders: one array of bytes, and where in it everything is."""
 
     def __init__(
-        self, chains: Sequence[CudaChains], sweeps: Sequence[int], variants: Sequence[Variant], address: int
+        self, chains: Sequence[CudaChains], sweeps: Sequence[int], variants: Sequence[Launch], address: int
     ) -> None:
         order = sorted(range(len(chains)), key=lambda i: variants[i])
         self._chains = [chains[i] for i in order]
@@ -161,7 +156,7 @@ class _Plan:
         for name, first, count in _groups(self._begin_names):
             yield name, count, self._begin + 4 * first, self._initial + 8 * first, self._counter()
 
-    def advances(self) -> Iterator[tuple[Variant, int, int, int, int]]:
+    def advances(self) -> Iterator[tuple[Launch, int, int, int, int]]:
         """Kernel, count, and addresses: slots, sweeps, counter."""
         for variant, first, count in _groups(self._variants):
             yield variant, count, self._slots + 4 * first, self._sweeps + 4 * first, self._counter()

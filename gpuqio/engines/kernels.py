@@ -9,14 +9,17 @@ from __future__ import annotations
 import re
 import tempfile
 import threading
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gpuqio.errors import EngineUnavailable
 from gpuqio.pack import Layout, Strategy
 
-__all__ = ["OPTIONS", "THREADS", "advance_name", "compiled", "narrowest", "shared_bytes", "source", "start_name"]
+__all__ = ["OPTIONS", "THREADS", "Launch", "advance_launch", "compiled", "narrowest", "source", "start_name"]
 
 THREADS = 128
 """Threads of a block: the launch bounds in kernels.cu."""
@@ -102,12 +105,36 @@ def start_name(layout: Layout) -> str:
     return f"start_{_NAMES[layout.strategy]}"
 
 
-def advance_name(layout: Layout) -> str:
-    """The entry that makes sweeps."""
+@dataclass(frozen=True, order=True, slots=True)
+class Launch:
+    """How a layout's sweeps are launched; problems of equal launches may share one.
+
+    Attributes:
+        name: the entry.
+        threads: of a block.
+        shared_bytes: dynamic shared memory of a block.
+    """
+
+    name: str
+    threads: int
+    shared_bytes: int
+
+
+def advance_launch(layout: Layout, chains: int, most_shared: int) -> Launch:
+    """The entry that makes sweeps of `chains` chains on a device with `most_shared` bytes of shared memory a block.
+
+    Dense up to 64 variables and 128 chains: gains in the registers of one thread a chain. Dense up to 256: in the
+    registers of one warp a chain. Larger: in memory. The matrix comes into shared memory where it fits.
+    """
     if layout.strategy is not Strategy.WINDOW:
-        return f"lane_{_NAMES[layout.strategy]}"
+        return Launch(f"lane_{_NAMES[layout.strategy]}", THREADS, 0)
     words = -(-layout.num_variables // 32)
-    return f"window_{words}" if words <= REGISTER_WINDOWS else "window"
+    rows = layout.num_variables * 64 * words * 4
+    if words <= 2 and chains <= THREADS and rows <= most_shared:
+        return Launch(f"register_{words}", 32 * -(-chains // 32), rows)
+    size = np.dtype(narrowest(layout)).itemsize * layout.weights.size
+    name = f"window_{words}" if words <= REGISTER_WINDOWS else "window"
+    return Launch(name, THREADS, size if size <= most_shared else 0)
 
 
 def narrowest(layout: Layout) -> str:
@@ -116,11 +143,3 @@ def narrowest(layout: Layout) -> str:
         return "int32"
     largest = int(abs(layout.weights).max(initial=0))
     return "int8" if largest < 2**7 else "int16" if largest < 2**15 else "int32"
-
-
-def shared_bytes(layout: Layout, limit: int) -> int:
-    """Dynamic shared memory for the matrix of a dense layout, 0 where it does not fit into `limit` bytes."""
-    if layout.strategy is not Strategy.WINDOW:
-        return 0
-    size = {"int8": 1, "int16": 2, "int32": 4}[narrowest(layout)] * int(layout.weights.size)
-    return size if size <= limit else 0

@@ -46,7 +46,7 @@ class JobDetails:
     session_id: str | None = None
     quantum_computing_data: object = None
     cost_estimate: object = None
-    tags: tuple[str, ...] = ()
+    tags: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, request: Request, record: JobRecord | None) -> JobDetails:
@@ -87,6 +87,16 @@ class BaseJob(ABC):
     def id(self) -> str:
         """The job's id, a UUID in text."""
         return self.details.id
+
+    @property
+    def item_type(self) -> str:
+        """``"Job"``."""
+        return self.details.item_type
+
+    @property
+    def container_name(self) -> str:
+        """The name that the job's storage container has at the service."""
+        return f"job-{self.id}"
 
     @staticmethod
     def create_job_id() -> str:

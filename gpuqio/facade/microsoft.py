@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from gpuqio.errors import InvalidParameter
 from gpuqio.facade.target import HardwarePlatform, Solver, W
@@ -14,8 +17,8 @@ __all__ = ["SOLVERS", "ParallelTempering", "SimulatedAnnealing"]
 class ParallelTempering(Solver[W]):
     """Replicas at a ladder of temperatures that swap places: the first choice for rugged problems.
 
-    With neither `sweeps` nor `replicas` nor `all_betas` the solver is parameter-free: it finds its own settings,
-    stops when nothing more is to be gained or the timeout is up, and returns the settings in
+    With none of `sweeps`, `replicas`, `all_betas` and `restarts` the solver is parameter-free: it finds its own
+    settings, stops when nothing more is to be gained or the timeout is up, and returns the settings in
     ``result["parameters"]``, ready to be given to a parameterised solver.
 
     Args:
@@ -23,7 +26,7 @@ class ParallelTempering(Solver[W]):
         name: target id.
         sweeps: sweeps a replica makes.
         replicas: number of replicas; must equal the length of `all_betas` where both are given.
-        all_betas: inverse temperature of each replica.
+        all_betas: inverse temperature of each replica, or the ``"all_betas"`` of a result's parameters.
         timeout: seconds of solving after which the best so far is returned.
         seed: of the random numbers. The same seed gives the same answer everywhere.
         restarts: independent ladders; the parameter-free search returns it with its other settings.
@@ -35,13 +38,15 @@ class ParallelTempering(Solver[W]):
             when a problem is submitted.
     """
 
+    target_names = ("microsoft.paralleltempering.cpu", "microsoft.paralleltempering-parameterfree.cpu")
+
     def __init__(
         self,
         workspace: W,
         name: str = "microsoft.paralleltempering.cpu",
         sweeps: int | None = None,
         replicas: int | None = None,
-        all_betas: Sequence[float] | None = None,
+        all_betas: Sequence[float] | npt.NDArray[Any] | Mapping[str, Any] | None = None,
         timeout: float | None = None,
         seed: int | None = None,
         *,
@@ -49,9 +54,9 @@ class ParallelTempering(Solver[W]):
         number_of_solutions: int | None = None,
         cost_limit: float | None = None,
     ) -> None:
-        if sweeps is None and replicas is None and all_betas is None:
-            name = "microsoft.paralleltempering-parameterfree.cpu"
-        if all_betas is not None:
+        if sweeps is None and replicas is None and all_betas is None and restarts is None:
+            name = name.replace(".paralleltempering.", ".paralleltempering-parameterfree.")
+        if isinstance(all_betas, Sequence | np.ndarray):  # else what a result echoes; checked at submission
             if replicas is None:
                 replicas = len(all_betas)
             elif replicas != len(all_betas):
@@ -60,7 +65,7 @@ class ParallelTempering(Solver[W]):
                     field="replicas",
                     value=replicas,
                 )
-            all_betas = list(all_betas)
+            all_betas = all_betas.tolist() if isinstance(all_betas, np.ndarray) else list(all_betas)
         params = {
             "sweeps": sweeps,
             "replicas": replicas,
@@ -96,6 +101,8 @@ class SimulatedAnnealing(Solver[W]):
         InvalidParameter: (a ValueError) for the FPGA platform. The values are checked when a problem is submitted.
     """
 
+    target_names = ("microsoft.simulatedannealing.cpu", "microsoft.simulatedannealing-parameterfree.cpu")
+
     def __init__(
         self,
         workspace: W,
@@ -113,7 +120,7 @@ class SimulatedAnnealing(Solver[W]):
     ) -> None:
         self.check_supported_hardware(platform)
         if beta_start is None and beta_stop is None and sweeps is None and restarts is None:
-            name = "microsoft.simulatedannealing-parameterfree.cpu"
+            name = name.replace(".simulatedannealing.", ".simulatedannealing-parameterfree.")
         params = {
             "beta_start": beta_start,
             "beta_stop": beta_stop,
@@ -127,8 +134,5 @@ class SimulatedAnnealing(Solver[W]):
         super().__init__(workspace, name, params=params)
 
 
-SOLVERS: dict[str, type[ParallelTempering[Any] | SimulatedAnnealing[Any]]] = {
-    "microsoft.paralleltempering.cpu": ParallelTempering,
-    "microsoft.simulatedannealing.cpu": SimulatedAnnealing,
-}
-"""The targets a workspace lists. Parameter-free ones are not listed, as at the service: a solver becomes one."""
+SOLVERS: tuple[type[ParallelTempering[Any] | SimulatedAnnealing[Any]], ...] = (ParallelTempering, SimulatedAnnealing)
+"""The solvers a workspace lists."""

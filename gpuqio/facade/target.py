@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
 from gpuqio.errors import InvalidParameter, InvalidProblem
-from gpuqio.problem import Problem
+from gpuqio.problem import ContentType, Problem
 from gpuqio.solvers import parse
 from gpuqio.solvers.base import Solver as Specification
 
@@ -30,6 +30,8 @@ class Flavour(Protocol[Submitted, Solved]):
 
     def solve(self, problem: Problem, solver: AnySolver, timeout_secs: float | None = ...) -> Solved: ...
 
+    def _refresh(self, target: Target[Any]) -> Any: ...
+
 
 W = TypeVar("W", bound=Flavour[Any, Any], covariant=True)
 
@@ -37,7 +39,7 @@ W = TypeVar("W", bound=Flavour[Any, Any], covariant=True)
 class HardwarePlatform(Enum):
     """Where the service ran a solver. Only CPU was left when it closed; gpuqio picks its engine elsewhere."""
 
-    CPU = 1
+    CPU = (1,)  # the SDK's value
     FPGA = 2
 
 
@@ -45,13 +47,12 @@ class Target(Generic[W]):
     """A place of a workspace that jobs can be sent to.
 
     Attributes:
-        workspace, name, provider_id, input_data_format, output_data_format: as given.
-        current_availability: ``"Available"``; what is listed locally can be used.
-        average_queue_time: seconds, 0.
+        workspace, name, input_data_format, output_data_format, capability, content_type, encoding: as given.
+        provider_id: as given, or what stands before the first full stop of the name.
+        average_queue_time: seconds; current_availability: ``"Available"``, for what is listed can be used.
     """
 
-    current_availability = "Available"
-    average_queue_time = 0
+    target_names: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -59,13 +60,31 @@ class Target(Generic[W]):
         name: str,
         input_data_format: str = "",
         output_data_format: str = "",
+        capability: str = "",
         provider_id: str = "",
+        content_type: ContentType | None = ContentType.json,
+        encoding: str = "",
+        average_queue_time: float | None = 0,
+        current_availability: str = "Available",
     ) -> None:
         self.workspace = workspace
         self.name = name
         self.input_data_format = input_data_format
         self.output_data_format = output_data_format
-        self.provider_id = provider_id
+        self.capability = capability
+        self.provider_id = provider_id or name[: max(name.find("."), 0)]
+        self.content_type = content_type
+        self.encoding = encoding
+        self.average_queue_time = average_queue_time
+        self.current_availability = current_availability
+
+    def refresh(self) -> Any:
+        """See whether the target can be used; to be awaited where its workspace is async.
+
+        Raises:
+            InvalidParameter: (a ValueError) when the workspace has no such target.
+        """
+        return self.workspace._refresh(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -79,7 +98,7 @@ class Solver(Target[W]):
     Args:
         workspace: where to solve; its flavour decides whether `submit` and `optimize` block or are awaited.
         name: target id, such as ``microsoft.paralleltempering.cpu``.
-        provider_id, input_data_format, output_data_format: as the service calls them.
+        provider_id, input_data_format, output_data_format, content_type: as the service calls them.
         nested_params: keep the parameters in ``params["params"]``, as Microsoft's solvers do.
         force_str_params: turn every parameter value into text.
         params: parameters by wire name; None values are left out.
@@ -95,8 +114,17 @@ class Solver(Target[W]):
         nested_params: bool = True,
         force_str_params: bool = False,
         params: Mapping[str, object] | None = None,
+        content_type: ContentType | None = ContentType.json,
     ) -> None:
-        super().__init__(workspace, name, input_data_format, output_data_format, provider_id)
+        super().__init__(
+            workspace,
+            name,
+            input_data_format,
+            output_data_format,
+            provider_id=provider_id,
+            content_type=content_type,
+            encoding="gzip",
+        )
         self.nested_params = nested_params
         self.force_str_params = force_str_params
         self.params: dict[str, Any] = {"params": {}} if nested_params else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Any, TypeVar
 
 from gpuqio.backend import Backend, JobRecord, Request
@@ -12,7 +13,7 @@ from gpuqio.engines.base import Work
 from gpuqio.engines.choice import engine_name
 from gpuqio.errors import BackendUnavailable, InputError, InvalidParameter, InvalidProblem, JobFailed
 from gpuqio.facade.microsoft import SOLVERS
-from gpuqio.facade.target import AnySolver, Solver, specification
+from gpuqio.facade.target import AnySolver, Solver, Target, specification
 from gpuqio.problem import Problem
 from gpuqio.result import Result
 from gpuqio.scheduler.local import local_backend
@@ -118,7 +119,9 @@ class BaseWorkspace:
         return self._user_agent
 
     def append_user_agent(self, value: str) -> None:
-        """Add `value` to the user agent, after a dash."""
+        """Add `value` to the user agent, after a dash, unless it is there already."""
+        if value in (self._user_agent or ""):
+            return
         self._user_agent = f"{self._user_agent}-{value}" if self._user_agent else value
 
     def __repr__(self) -> str:
@@ -141,7 +144,7 @@ class BaseWorkspace:
         spec, params = specification(solver)
         return Request(
             work=Work((_as_it_is(problem),), spec),
-            name=problem.name,
+            name=str(problem.name),
             params=params,
             target=spec.target,
             owner=self._owner,
@@ -170,11 +173,20 @@ class BaseWorkspace:
                 threads=self.threads,
             )
 
+    def _look_up(self, target: Target[Any]) -> None:
+        name, provider = target.name, target.provider_id
+        if not any(name.lower() in solver.target_names for solver in SOLVERS):
+            raise InvalidParameter(
+                f"Cannot refresh the Target status: target '{name}' of provider '{provider}' not found.",
+                field="name",
+                value=name,
+            )
+
     def _targets(self, name: str | None, provider_id: str | None) -> Solver[Any] | list[Solver[Any]]:
         if provider_id is not None and provider_id.lower() != "microsoft":
             return []
         found: list[Solver[Any]] = [
-            solver(self) for target, solver in SOLVERS.items() if name is None or name.lower() == target
+            solver(self) for solver in SOLVERS if name is None or name.lower() in solver.target_names
         ]
         return found[0] if len(found) == 1 else found
 
@@ -193,14 +205,14 @@ def _check(problem: Problem, solver: AnySolver) -> None:
 
 def _as_it_is(problem: Problem) -> Problem:
     """A copy for the engine's thread to read: a program may go on changing its problem once it is submitted."""
-    copy = Problem(problem.name, problem.terms, problem.init_config, problem.problem_type)
+    sent = Problem(problem.name, problem.terms, problem.init_config, problem.problem_type)
     if problem.terms_slc:
-        copy.add_terms(problem.terms_slc)
-    return copy
+        sent.add_terms(problem.terms_slc)
+    return sent
 
 
 def results_of(record: JobRecord) -> tuple[Result, ...]:
-    """The results of a job that has succeeded.
+    """The results of a job that has succeeded: copies, since what a caller does to one is the caller's affair.
 
     Raises:
         JobFailed: (a RuntimeError, in the SDK's words) if it has not.
@@ -209,7 +221,7 @@ def results_of(record: JobRecord) -> tuple[Result, ...]:
         raise JobFailed(
             f"Cannot retrieve results as job execution failed(status: {record.status.value}.error: {record.error})"
         )
-    return record.results
+    return tuple(map(copy, record.results))
 
 
 def _refuse_remote(

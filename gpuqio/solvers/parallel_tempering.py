@@ -68,7 +68,7 @@ class ParallelTempering(Settings):
 
     @property
     def is_parameter_free(self) -> bool:
-        return self.sweeps is None and self.replicas is None and self.all_betas is None
+        return all(p is None for p in (self.sweeps, self.replicas, self.all_betas, self.restarts))
 
     @property
     def target(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gpuqio.errors import InvalidParameter
+from gpuqio.solvers import parallel_tempering, simulated_annealing
 from gpuqio.solvers.base import Solver
 from gpuqio.solvers.parallel_tempering import ParallelTempering
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
@@ -28,11 +29,17 @@ _OTHER_NAMES = {"step_limit": "sweeps", "time_limit": "timeout"}
 def _parallel_tempering(given: dict[str, Any]) -> Solver:
     if given.get("all_betas") is not None:
         given["all_betas"] = _betas(given["all_betas"])
-    return ParallelTempering(**_known(given, "sweeps", "replicas", "all_betas", "restarts"))
+    known = _known(given, "sweeps", "replicas", "all_betas", "restarts")
+    if ParallelTempering(**known).is_parameter_free:  # by its target it is not
+        known["sweeps"] = parallel_tempering.DEFAULT_SWEEPS
+    return ParallelTempering(**known)
 
 
 def _simulated_annealing(given: dict[str, Any]) -> Solver:
-    return SimulatedAnnealing(**_known(given, "sweeps", "restarts", "beta_start", "beta_stop"))
+    known = _known(given, "sweeps", "restarts", "beta_start", "beta_stop")
+    if SimulatedAnnealing(**known).is_parameter_free:
+        known["sweeps"] = simulated_annealing.DEFAULT_SWEEPS
+    return SimulatedAnnealing(**known)
 
 
 def _parameter_free(make: Callable[..., Solver]) -> Callable[[dict[str, Any]], Solver]:

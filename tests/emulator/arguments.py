@@ -87,6 +87,8 @@ def _pointer(where: str, parameter: Parameter, value: Any, memory: Memory | None
 
 
 def _points_to(parameter: Parameter, value: np.ndarray[Any, Any]) -> bool:
+    if not value.dtype.isnative:
+        return False
     if parameter.element_nbytes == 0:
         return True
     if parameter.element == "V":  # a struct: its bytes, or records of its size

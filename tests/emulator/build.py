@@ -16,19 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.emulator.errors import KernelError
-from tests.emulator.source import MARK_BOUNDS, kernels, rewritten
+from tests.emulator.source import MARK_BOUNDS, Entry, kernels, rewritten
 
 RUNTIME = Path(__file__).parent / "runtime"
+_HEAD = '#line 1 "kernel.cu"\n'
 
 # How a kernel is compiled. The runtime is the same for all modes: it has the functions that each of them calls.
 MODES = {
     "fast": ["-O2"],
-    "race": [
-        "-O1",
-        "-fsanitize=thread",
-        "--param=tsan-distinguish-volatile=1",
-        "--param=tsan-instrument-func-entry-exit=0",
-    ],
+    "race": ["-O1", "-fsanitize=thread", "--param=tsan-distinguish-volatile=1"],
     "asan": [
         "-O1",
         "-fsanitize=address",
@@ -39,13 +35,13 @@ MODES = {
 }
 _COMMON = [
     "-std=c++17",
-    "-g",
     "-fPIC",
     "-fvisibility=hidden",
     "-fno-gnu-unique",  # else two libraries would share a template's shared arrays
     "-Wall",
 ]
 _KERNEL = [
+    "-g",
     "-ffp-contract=off",
     "-fno-strict-aliasing",
     "-fno-tree-loop-distribute-patterns",  # a loop turned into memset would escape the checks
@@ -54,7 +50,10 @@ _KERNEL = [
     "-Wno-psabi",
 ]
 # What NVRTC is told that matters here too; the rest (architecture, -fmad=false, ...) is left out.
-_KNOWN_OPTIONS = ("-D", "-U", "-I", "-std=", "--std=", "--define-macro=", "--include-path=")
+_KNOWN_OPTIONS = ("-D", "-U", "-I", "-std=")
+
+# As language.hpp defines them, for the preprocessor by itself.
+_PREDEFINED = ["-D__CUDACC__=1", "-D__CUDACC_RTC__=1", "-D__CUDA_ARCH__=800", "-DCUDA_EMULATOR=1"]
 
 
 def compiler() -> str:
@@ -75,22 +74,22 @@ def cache() -> Path:
 
 
 def build(code: str, options: Sequence[str], names: Sequence[str], mode: str) -> Path:
-    """The library of this source in this mode, with a table of its kernels and of the templates that `names` names."""
-    flags = [*_COMMON, *_KERNEL, *MODES[mode], *(o for o in options if o.startswith(_KNOWN_OPTIONS))]
+    """The library of this source in this mode, with a table of its `extern "C"` kernels and of those that are named."""
+    options = [option for option in options if option.startswith(_KNOWN_OPTIONS)]
+    flags = [*_COMMON, *_KERNEL, *MODES[mode], *options]
     runtime = _runtime()
-    key = _hash(code, *flags, *names, str(runtime))
+    # The preprocessor's output has all that is included, so a change of a header is a change of the hash.
+    preprocessed = _run([compiler(), "-E", "-x", "c++", *_PREDEFINED, *options, MARK_BOUNDS, "-"], _HEAD + code)
+    how = [Path(__file__).with_name(name).read_text() for name in ("build.py", "source.py")]
 
     def compile_to(target: Path) -> None:
-        source = target.with_suffix(".cu")
-        source.write_text(_translation_unit(code, flags, names))
+        source, obj = target.with_name("kernel.cu"), target.with_suffix(".o")
+        source.write_text(_HEAD + rewritten(code) + _table(kernels(preprocessed), names))
         header = ["-include", str(RUNTIME / "language.hpp"), "-x", "c++"]
-        obj = target.with_suffix(".o")
         _run([compiler(), *flags, *header, "-c", str(source), "-o", str(obj)])
         _run([compiler(), "-shared", str(obj), str(runtime), "-o", str(target)])
-        source.unlink()
-        obj.unlink()
 
-    return _kept(f"{key}.so", compile_to)
+    return _kept(f"{_hash(code, preprocessed, *flags, *names, str(runtime), *how)}.so", compile_to)
 
 
 def shared_arrays(library: Path) -> list[tuple[int, int]]:
@@ -121,15 +120,11 @@ def resolve(library: Path, places: Sequence[str]) -> dict[str, str]:
     return {place: " in ".join(chain) for place, chain in lines.items()}
 
 
-def _translation_unit(code: str, flags: Sequence[str], names: Sequence[str]) -> str:
-    marked = '#line 1 "kernel.cu"\n' + rewritten(code)
-    defines = [flag for flag in flags if flag.startswith(("-D", "-U", "-I"))]
-    listing = [compiler(), "-E", "-x", "c++", "-D__CUDACC__", "-D__CUDACC_RTC__", "-DCUDA_EMULATOR", *defines]
-    entries = kernels(_run([*listing, MARK_BOUNDS, "-"], marked))
-    table = [f'    EMULATOR_KERNEL("{entry.name}", {entry.most_threads}, {entry.name}),' for entry in entries]
-    table += [f'    EMULATOR_KERNEL("{name}", emulator::MOST_THREADS, {name}),' for name in names]
-    head = 'extern "C" __attribute__((visibility("default"))) const emulator::Kernel emulator_kernels[] = {'
-    return "\n".join([marked, '#line 1 "kernel table"', head, *table, "    {}};", ""])
+def _table(entries: Sequence[Entry], names: Sequence[str]) -> str:
+    rows = [f'    EMULATOR_KERNEL("{entry.name}", {entry.most_threads}, {entry.expression}),' for entry in entries]
+    rows += [f'    EMULATOR_KERNEL("{name}", emulator::MOST_THREADS, {name}),' for name in names]
+    declared = 'extern "C" __attribute__((visibility("default"))) const emulator::Kernel emulator_kernels[] = {'
+    return "\n".join(["", '#line 1 "the table of kernels"', declared, *rows, "    {}};", ""])
 
 
 @functools.cache
@@ -169,7 +164,8 @@ def _hash(*texts: str) -> str:
 
 
 def _run(command: list[str], text: str | None = None) -> str:
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    spoken = {**os.environ, "LC_ALL": "C"}  # tests read what the compiler says
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False, env=spoken)
     if done.returncode:
         raise KernelError(f"{command[0]} says:\n{done.stderr}")
     return done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import re
 import threading
@@ -28,11 +29,11 @@ class RawModule:
     Parameters
     ----------
     code
-        The source. Kernels that are no templates are found by name; `extern "C"` ones must stand outside namespaces.
+        The source. Its `extern "C"` kernels are found by name.
     options
-        As for NVRTC. `-D`, `-U`, `-I` and `-std` are heeded, the others are about GPUs.
+        As for NVRTC. Those that begin with `-D`, `-U`, `-I` or `-std=` are heeded, the others are about GPUs.
     name_expressions
-        The templates to instantiate, `"kernel<8>"`, and kernels in namespaces.
+        The other kernels that are wanted: `"kernel<8>"`, `"space::kernel"`.
     mode
         What to look for: "fast" finds wrong results and wrong meetings of threads; "race" also data races, reads of
         uninitialised shared memory and accesses out of bounds; "asan" overruns of local and static arrays, and of
@@ -54,7 +55,7 @@ class RawModule:
         self._library.emulator_launch.restype = ctypes.c_char_p
         self._library.emulator_statistics.restype = ctypes.c_char_p
         self._shared = [Region(begin, end, writable=True) for begin, end in shared_arrays(self.path)]
-        self._lock = threading.Lock()  # the library has one block's state, and one of everything
+        self._lock = _lock_of(self.path)
         self._kernels = {kernel.name: kernel for kernel in self._table()}
 
     def __repr__(self) -> str:
@@ -214,6 +215,12 @@ class _Launch(ctypes.Structure):
         ("shared", ctypes.POINTER(_Region)),
         ("shared_count", ctypes.c_uint64),
     ]
+
+
+@functools.cache
+def _lock_of(library: Path) -> threading.Lock:
+    """A library has one block's state, and one of everything; modules of the same source share it."""
+    return threading.Lock()
 
 
 def _regions(regions: Sequence[Region]) -> ctypes.Array[_Region]:

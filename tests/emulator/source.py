@@ -14,12 +14,17 @@ _EXTERN_C = re.compile(r'extern\s+"C"\s+(?=(?:__launch_bounds__\s*\([^;{}]*?\)\s
 
 # Given to the preprocessor alone, so that the bounds can be told from the parentheses around them.
 MARK_BOUNDS = "-D__launch_bounds__(N, ...)=@N@"
-_KERNEL = re.compile(r"(?:@([^@]*)@\s*)?\b__global__\s+(?:\w+\s+)*?void\s+(?:@([^@]*)@\s*)?(\w+)\s*\(")
-_AFTER_TEMPLATE = re.compile(r"\btemplate\s*<[^;{}]*\Z")
+
+_DIRECTIVE = re.compile(r"^#.*$", re.MULTILINE)
+_SCOPE = re.compile(r'\bnamespace\s+([\w:]+)\s*\{|(extern\s+"C")\s*\{|(\{)|(\})')
+_KERNEL = re.compile(
+    r'(extern\s+"C"\s+)?(?:@([^@]*)@\s*)?\b__global__\s+(?:\w+\s+)*?void\s+(?:@([^@]*)@\s*)?(\w+)\s*\('
+)
 
 
 class Entry(NamedTuple):
     name: str
+    expression: str  # the name with its namespaces
     most_threads: str  # a C++ expression
 
 
@@ -29,11 +34,23 @@ def rewritten(code: str) -> str:
 
 
 def kernels(preprocessed: str) -> list[Entry]:
-    """The kernels that are no templates, in the order of the source."""
-    text = re.sub(r"^#.*$", "", preprocessed, flags=re.MULTILINE)
-    found = {
-        match[3]: Entry(match[3], match[1] or match[2] or "1024")
-        for match in _KERNEL.finditer(text)
-        if not _AFTER_TEMPLATE.search(text, 0, match.start())
-    }
-    return list(found.values())
+    """The `extern "C"` kernels: those that can be asked for by their bare names."""
+    text = _DIRECTIVE.sub("", preprocessed)
+    found = []
+    for match in _KERNEL.finditer(text):
+        scopes = _scopes(text, match.start())
+        if match[1] or 'extern "C"' in scopes:
+            namespaces = [scope for scope in scopes if scope not in ("{", 'extern "C"')]
+            found.append(Entry(match[4], "::".join([*namespaces, match[4]]), match[2] or match[3] or "1024"))
+    return found
+
+
+def _scopes(text: str, end: int) -> list[str]:
+    """What is open at a place in the source, outermost first."""
+    scopes: list[str] = []
+    for match in _SCOPE.finditer(text, 0, end):
+        if match[4]:
+            scopes.pop()
+        else:
+            scopes.append(match[1] or ('extern "C"' if match[2] else "{"))
+    return scopes

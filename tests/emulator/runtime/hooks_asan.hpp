@@ -1,7 +1,8 @@
+// hooks_asan.hpp: what the red zones need before a launch.
 #pragma once
 
 namespace emulator::asan {
 
-void prepare();  // before a launch, once the stacks stand; throws std::runtime_error
+void prepare();  // once the stacks stand; throws std::runtime_error
 
-}
+}  // namespace emulator::asan

@@ -1,0 +1,7 @@
+"""Microsoft's targets, under the name of `azure.quantum.aio.target.microsoft`."""
+
+from __future__ import annotations
+
+from gpuqio.aio.target.microsoft.qio import ParallelTempering, SimulatedAnnealing
+
+__all__ = ["ParallelTempering", "SimulatedAnnealing"]

@@ -1,0 +1,7 @@
+"""Microsoft's solvers, under the names of `azure.quantum.aio.target.microsoft.qio`."""
+
+from __future__ import annotations
+
+from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+
+__all__ = ["ParallelTempering", "SimulatedAnnealing"]

@@ -1,0 +1,8 @@
+"""The solvers, under the names of `azure.quantum.optimization.solvers`, which old programs import from."""
+
+from __future__ import annotations
+
+from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.target import Solver
+
+__all__ = ["ParallelTempering", "SimulatedAnnealing", "Solver"]

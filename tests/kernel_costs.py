@@ -1,0 +1,144 @@
+"""Test equipment: what a kernel's work costs in instructions, read from its machine code.
+
+The units are those that can be counted elsewhere, with numbers that do not depend on the machine:
+
+==========  ======================  =================================================================================
+kernel      unit                    instructions of
+==========  ======================  =================================================================================
+window_k    sweep                   one chain's sweep over its k windows in which nothing passes, without such calls of
+                                    the generator as the code may leave out
+window      sweep                   one window of it
+both        draw                    one call of the generator, that is four windows' words
+both        flip                    an accepted flip, weights of 8 bits; ``window``: with 32 windows (n = 1024)
+both        wide_flip               the same, weights of 32 bits
+lane_*      variable                one variable of 32 chains, without entries
+lane_*      entries                 what six entries add to it; beyond quadratic each has two other members
+==========  ======================  =================================================================================
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+from tests.nvrtc import Instruction, Kernel
+from tests.sass import Flow, Loop
+
+__all__ = ["CALL_MULTIPLIES", "ENTRIES", "lane_path", "multiplies", "occupancy", "unit_costs", "window_paths"]
+
+ENTRIES = 6
+WINDOWS = 32
+CALL_MULTIPLIES = 18
+"""Long multiplications that a call of the generator has at least: 20, but those of constants are taken out of loops."""
+
+Path = list[Instruction]
+
+# CUDA C++ Programming Guide, "Compute Capabilities": warps and blocks a multiprocessor may hold, its shared memory in
+# KiB, what it keeps of that for itself a block.
+_LIMITS = {
+    75: (32, 16, 64, 0),
+    80: (64, 32, 164, 1024),
+    86: (48, 16, 100, 1024),
+    89: (48, 24, 100, 1024),
+    90: (64, 32, 228, 1024),
+    100: (64, 32, 228, 1024),
+    120: (48, 24, 100, 1024),
+}
+
+
+def occupancy(architecture: int, threads: int, registers: int, shared: int) -> int:
+    """Warps that a multiprocessor holds at once. `shared`: bytes a block, static and dynamic together.
+
+    Registers are handed out by 256 a warp, from four files of 16,384; shared memory by 128 bytes (Turing: 256).
+    """
+    most_warps, most_blocks, memory, reserved = _LIMITS[architecture]
+    warps = -(-threads // 32)
+    by_registers = 4 * (16384 // (-(-registers * 32 // 256) * 256)) // warps
+    unit = 256 if architecture == 75 else 128
+    taken = -(-(shared + reserved) // unit) * unit
+    by_memory = memory * 1024 // taken if taken else most_blocks
+    return min(most_blocks, most_warps // warps, by_registers, by_memory) * warps
+
+
+def unit_costs(name: str, kernel: Kernel) -> dict[str, int]:
+    """The table above for one kernel; empty for the entries that make first states."""
+    flow = Flow(kernel)
+    if name.startswith("window"):
+        return {unit: len(path) for unit, path in window_paths(flow, _windows(name)).items()}
+    if name.startswith("lane"):
+        loads = 3 if name == "lane_neighbour" else 6  # weight, member, word; weight, offset, two members and words
+        none, some = (len(lane_path(flow, entries, loads)) // 8 for entries in (0, ENTRIES))
+        return {"variable": none, "entries": some - none}
+    return {}
+
+
+def _windows(name: str) -> int:
+    return int(name.partition("_")[2] or WINDOWS)
+
+
+def window_paths(flow: Flow, windows: int) -> dict[str, Path]:
+    """The instructions of each unit of a window kernel.
+
+    A flip is a turn of an innermost loop that passes an energy from one lane to all; a sweep is a turn of the loop
+    around them all.
+    """
+    passing = [loop for loop in flow.loops if flow.has(loop, "SHFL")]
+    flips = [a for a in passing if not any(b.body < a.body for b in passing)]
+    sweep = next(loop for loop in passing if all(flip.body < loop.body for flip in flips))
+    still = flow.turn(sweep, 0, lambda state, _: state, lambda _: True)
+    multiplied = sum(map(multiplies, still))
+    drawn = _at_least(flow, sweep, multiplied + CALL_MULTIPLIES, multiplies)
+    narrow = [path for flip in flips if (path := _at_least(flow, flip, windows, _loads_byte))]
+    wide = [path for flip in flips if (path := _at_least(flow, flip, windows, _loads_word))]
+    return {
+        "sweep": still,
+        "draw": _without(drawn, still),
+        "flip": max(narrow, key=len),
+        "wide_flip": max(wide, key=len),
+    }
+
+
+def lane_path(flow: Flow, entries: int, loads: int) -> Path:
+    """The instructions of eight variables of a lane kernel, each of so many entries with so many loads each.
+
+    A variable ends where its flips are counted. Loops that the compiler unrolled load in groups: the shortest way that
+    loads enough is the one taken, or a little shorter.
+    """
+    around = next(loop for loop in flow.loops if flow.has(loop, "POPC"))
+    begin: tuple[int, int] = (0, 0)
+    bare = flow.turn(around, begin, partial(_variables, least=0), lambda state: state[0] == 8)
+    own = sum(instruction.name == "LD" for instruction in bare) // 8
+    least = own + entries * loads if entries else 0
+    return flow.turn(around, begin, partial(_variables, least=least), lambda state: state[0] == 8)
+
+
+def _variables(state: tuple[int, int], instruction: Instruction, least: int) -> tuple[int, int] | None:
+    """State: variables passed, loads of the present one."""
+    passed, loaded = state
+    if instruction.name == "POPC":
+        return (passed + 1, 0) if loaded >= least else None
+    return passed, min(loaded + (instruction.name == "LD"), least)
+
+
+def _at_least(flow: Flow, loop: Loop, wanted: int, counts: Callable[[Instruction], bool]) -> Path:
+    """The shortest turn with so many instructions of a kind."""
+    return flow.turn(loop, 0, lambda n, i: min(n + counts(i), wanted), lambda n: n == wanted)
+
+
+def _without(path: Path, other: Path) -> Path:
+    """What `path` has beyond `other`."""
+    return list((Counter(path) - Counter(other)).elements())
+
+
+def multiplies(instruction: Instruction) -> bool:
+    """Whether it is a 32 x 32 -> 64 bit multiplication: apart from addresses, only the generator has them."""
+    return instruction.opcode in ("IMAD.WIDE.U32", "IMAD.HI.U32")
+
+
+def _loads_byte(instruction: Instruction) -> bool:
+    return instruction.name == "LD" and "S8" in instruction.opcode.split(".")
+
+
+def _loads_word(instruction: Instruction) -> bool:
+    return instruction.name == "LD" and not {"S8", "S16"} & set(instruction.opcode.split("."))

@@ -1,0 +1,148 @@
+"""Emulated CUDA equals the CPU and the reference, bit for bit, for each entry; and is clean under the checkers."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpuqio.engines import kernels
+from gpuqio.engines.native import Ensemble
+from gpuqio.engines.native import advance as advance_native
+from gpuqio.pack import Layout, pack
+from gpuqio.problem import Problem, ProblemType
+from gpuqio.solvers.stage import Stage
+from tests.emulated import Job, advance, descriptor, start
+from tests.emulator import Memory, RawModule
+from tests.strategies import problems
+
+
+@cache
+def module(mode: str) -> RawModule:
+    return RawModule(kernels.source(), kernels.OPTIONS, mode=mode)
+
+
+def quadratic(n: int, seed: int, largest: int = 9, share: float = 1.0) -> Layout:
+    random = np.random.default_rng(seed)
+    matrix = np.triu(random.integers(-largest, largest + 1, (n, n)) * (random.random((n, n)) < share), 1)
+    return pack(Problem.from_arrays(matrix, random.integers(-3, 4, n), problem_type=ProblemType.ising))
+
+
+def klocal(n: int, seed: int, kind: ProblemType) -> Layout:
+    random = np.random.default_rng(seed)
+    problem = Problem("k-local", problem_type=kind)
+    for _ in range(2 * n):
+        members = random.choice(n, int(random.integers(1, 5)), replace=False)
+        problem.add_term(c=int(random.integers(-3, 4)), indices=members.tolist())
+    return pack(problem)
+
+
+def ladder(rungs: int, ladders: int, sweeps: int = 4) -> Stage:
+    return Stage(rungs * ladders, sweeps, np.geomspace(0.02, 1, rungs), True, 11)
+
+
+def anneal(chains: int, sweeps: int = 4) -> Stage:
+    return Stage(chains, sweeps, np.linspace(0.01, 1, sweeps), False, 12)
+
+
+def run(mode: str, jobs: list[Job], slices: list[int], most_shared: int = 99 * 1024, **how: Any) -> list[Any]:
+    memory = Memory()
+    table = start(module(mode), memory, jobs, **how)
+    for sweeps in slices:
+        advance(module(mode), memory, jobs, table, sweeps, most_shared, **how)
+    return [descriptor(table, i) for i in range(len(jobs))]
+
+
+def assert_same(job: Job, found: Any) -> None:
+    chains = Ensemble(job.layout, job.stage, job.initial, job.goal)
+    advance_native([chains], [found.sweep])
+    np.testing.assert_array_equal(job.bits("spins"), chains.bits())
+    np.testing.assert_array_equal(job.bits("best_spins"), chains.best_bits())
+    np.testing.assert_array_equal(job.arrays["energy"][: job.stage.chains], chains.energies)
+    np.testing.assert_array_equal(job.arrays["best_energy"][: job.stage.chains], chains.best_energies)
+    np.testing.assert_array_equal(job.arrays["swaps"], chains.swaps)
+    np.testing.assert_array_equal(job.arrays["chain_at"], chains.chain_at)
+    assert (found.flips, found.lowest, found.reached) == (chains.flips, chains.lowest, chains.reached)
+
+
+# Every entry: (layout, stage, shared memory of a block); together they take each kernel name once.
+CASES: dict[str, tuple[Layout, Stage, int]] = {
+    "register_1": (quadratic(29, 1), ladder(8, 3), 99 * 1024),
+    "register_1 odd": (quadratic(32, 1), anneal(13), 99 * 1024),
+    "register_2": (quadratic(57, 2, 3000), ladder(16, 2), 99 * 1024),
+    "register_2 wide": (quadratic(64, 2, 10**6), anneal(70), 99 * 1024),
+    "window_1": (quadratic(32, 3), anneal(130, 2), 99 * 1024),
+    "window_2": (quadratic(63, 3), anneal(9), 1024),
+    "window_3": (quadratic(96, 4), ladder(4, 2), 99 * 1024),
+    "window_4": (quadratic(99, 5, 200), ladder(4, 2), 99 * 1024),
+    "window_5": (quadratic(150, 6), anneal(4, 2), 99 * 1024),
+    "window_6": (quadratic(170, 7, 10**6), anneal(4, 2), 99 * 1024),
+    "window_7": (quadratic(222, 8), anneal(4, 2), 99 * 1024),
+    "window_8": (quadratic(256, 9), ladder(3, 2, 2), 99 * 1024),
+    "window": (quadratic(261, 10), anneal(3, 2), 1024),
+    "lane_neighbour": (quadratic(75, 11, share=0.05), ladder(8, 5), 99 * 1024),
+    "lane_parity": (klocal(20, 12, ProblemType.ising), ladder(7, 5), 99 * 1024),
+    "lane_product": (klocal(20, 13, ProblemType.pubo), anneal(40), 99 * 1024),
+}
+
+
+def test_the_cases_take_every_entry_that_sweeps() -> None:
+    import re
+
+    entries = set(re.findall(r"^GQ_(?:ADVANCE|REGISTERS)\((\w+)", kernels.source(), re.MULTILINE))
+    taken = {n: kernels.advance_launch(la, s.chains, m).name for n, (la, s, m) in CASES.items()}
+    assert set(taken.values()) == entries
+    assert all(name.split()[0] == launched for name, launched in taken.items())
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("order", ["forward", "random"])
+def test_each_entry_walks_the_cpus_path(name: str, order: str) -> None:
+    layout, stage, most_shared = CASES[name]
+    job = Job(layout, stage)
+    (found,) = run("fast", [job], [1, 100], most_shared, order=order, seed=3)
+    assert found.sweep == stage.sweeps
+    assert_same(job, found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_each_entry_is_free_of_races(name: str) -> None:
+    layout, stage, most_shared = CASES[name]
+    short = Stage(stage.chains, 2, stage.betas if stage.exchange else stage.betas[:2], stage.exchange, stage.seed)
+    job = Job(layout, short)
+    (found,) = run("race", [job], [2], most_shared, order="random", seed=5, preempt=50)
+    assert_same(job, found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_each_entry_is_well_defined(name: str) -> None:
+    layout, stage, most_shared = CASES[name]
+    job = Job(layout, stage)
+    (found,) = run("ubsan", [job], [stage.sweeps], most_shared)
+    assert_same(job, found)
+
+
+@settings(max_examples=12)
+@given(data=st.data())
+def test_mixed_batches_in_one_launch_a_kind(data: st.DataObject) -> None:
+    jobs = []
+    for problem in data.draw(st.lists(problems(), min_size=2, max_size=6)):
+        layout = pack(problem)
+        if layout.num_variables == 0:
+            continue
+        bits = st.lists(st.integers(0, 1), min_size=layout.num_variables, max_size=layout.num_variables)
+        first = data.draw(st.none() | bits)
+        stage = data.draw(st.sampled_from([ladder(5, 3), ladder(33, 1, 3), anneal(40), anneal(1, 6)]))
+        goal = data.draw(st.sampled_from([-(2**62), 0]))
+        jobs.append(Job(layout, stage, None if first is None else np.array(first, np.uint8), goal))
+    if not jobs:
+        return
+    seed = data.draw(st.integers(0, 2**32))
+    for job, found in zip(jobs, run("fast", jobs, [2, 1, 9], order="random", seed=seed), strict=True):
+        assert_same(job, found)

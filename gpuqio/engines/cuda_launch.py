@@ -65,7 +65,9 @@ class Launcher:
         """How many blocks of a kernel the device holds at once."""
         if variant not in self._resident:
             pointer = self._function(variant.name).kernel.ptr
-            blocks = self._driver.occupancyMaxActiveBlocksPerMultiprocessor(pointer, variant.threads, variant.shared_bytes)
+            blocks = self._driver.occupancyMaxActiveBlocksPerMultiprocessor(
+                pointer, variant.threads, variant.shared_bytes
+            )
             self._resident[variant] = max(1, int(blocks)) * self._multiprocessors
         return self._resident[variant]
 
@@ -87,6 +89,16 @@ class Launcher:
         Returns:
             The seconds that the sweeps took.
         """
+        for each in chains:
+            each.check()
+        try:
+            return self._advance(stream, orders, chains, sweeps)
+        except BaseException:
+            for each in chains:
+                each.spoil()
+            raise
+
+    def _advance(self, stream: DeviceStream, orders: int, chains: Sequence[CudaChains], sweeps: Sequence[int]) -> float:
         plan = _Plan(chains, sweeps, [self.variant(c.layout, c.stage.chains) for c in chains], orders)
         for fresh in plan.fresh:
             fresh.send(stream)

@@ -130,7 +130,12 @@ def test_any_batch_in_any_slices_has_the_results_of_the_cpu(
 @pytest.mark.parametrize("n", [32 * words for words in range(1, 10)])
 def test_each_number_of_windows(cupy: StandIn, n: int) -> None:
     assert agree(CudaEngine(), dense(n, seed=n), sweeps=2, replicas=2, seed=1)
-    assert cupy.launches[-1] == ("window" if n > 256 else f"window_{n // 32}")
+    assert cupy.launches[-1] == ("window" if n > 256 else f"{'window' if n > 64 else 'register'}_{n // 32}")
+
+
+def test_more_chains_than_threads_go_by_warps(cupy: StandIn) -> None:
+    assert agree(CudaEngine(), dense(40), target=SA, sweeps=2, restarts=130, seed=1)
+    assert cupy.launches[-1] == "window_2"
 
 
 @pytest.mark.parametrize("kind", [SPINS, BITS])
@@ -220,7 +225,7 @@ def test_streams_are_used_side_by_side(cupy: StandIn) -> None:
     launched = cupy.launched
 
     def meet(name: str) -> None:
-        if name == "window_2":
+        if name == "register_2":
             together.wait(timeout=60)
         launched(name)
 
@@ -279,6 +284,20 @@ def test_what_fits_no_more_waits_for_the_others(cupy: StandIn) -> None:
     assert same(result, solve(CpuEngine(), dense(61), target=SA, **params)[0])
 
 
+def test_what_an_error_broke_off_has_no_result(cupy: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a round may have been done: what is on the device is nobody's result."""
+    engine = CudaEngine()
+    run = engine.start(Work((dense(40), ring(9)), parse(PT, {"sweeps": 4, "seed": 5})))
+    with monkeypatch.context() as broken:
+        broken.setattr(cupy, "launched", lambda name: 1 / (name != "register_2"))
+        with pytest.raises(ZeroDivisionError):
+            engine.advance([run], 10.0, GO)
+    for call in (lambda: engine.advance([run], 10.0, GO), lambda: engine.outcome(run, StopReason.CANCELLED)):
+        with pytest.raises(EngineUnavailable, match="spoilt by an error. Submit it again."):
+            call()
+    assert agree(engine, dense(40), ring(9), sweeps=4, seed=5)
+
+
 def test_a_lost_device_ends_the_engine_and_keeps_what_had_ended(cupy: StandIn) -> None:
     engine = CudaEngine()
     ended = engine.start(Work((ring(9),), parse(PT, {"sweeps": 2, "seed": 5})))
@@ -327,7 +346,7 @@ def survivors_agree(records: list[JobRecord]) -> Counter[Status]:
 async def run_all(cupy: StandIn, lose_at: int | None) -> list[JobRecord]:
     """Every third job would run for ever, and is cancelled. Memory runs out once."""
     async with Workspace(engine="cuda") as workspace:
-        cupy.fail_allocation(20)
+        cupy.fail_allocation(8)
         if lose_at is not None:
             cupy.fail_launch(lose_at)
         jobs = [await workspace.submit(mixed(k), solver(k, forever=k % 3 == 0)) for k in range(MIXED)]
@@ -347,7 +366,7 @@ def test_many_jobs_with_cancellation_and_a_shortage(cupy: StandIn) -> None:
 
 @pytest.mark.slow
 def test_many_jobs_and_a_lost_device(cupy: StandIn) -> None:
-    records = trio.run(run_all, cupy, 50)
+    records = trio.run(run_all, cupy, 60)
     ended = survivors_agree(records)
     assert cupy.shortages == 1
     assert ended[Status.Failed] > 0

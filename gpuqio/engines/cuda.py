@@ -201,6 +201,9 @@ class CudaEngine:
                 "engine='cpu' needs no GPU."
             )
             raise EngineUnavailable(self._lost) from error
+        except BaseException:
+            stream.finish()  # what was asked of it still uses the memory of those who are about to free theirs
+            raise
         finally:
             stream.forget()
             self._streams.put((stream, orders))

@@ -12,6 +12,7 @@ from gpuqio.engines.device_memory import Arena, Block
 from gpuqio.engines.device_stream import DeviceStream
 from gpuqio.engines.ensemble import Bits, Descriptor, EnsembleBase, inputs, state, to_words
 from gpuqio.engines.kernels import narrowest
+from gpuqio.errors import EngineUnavailable
 from gpuqio.pack import Layout
 from gpuqio.solvers.stage import Stage
 
@@ -60,6 +61,7 @@ class CudaChains(EnsembleBase):
         self._results: npt.NDArray[np.uint8] | None = None
         self._arena: Arena | None = None
         self.initial_address = 0
+        self._spoilt = False
 
     def __del__(self) -> None:
         self.release()
@@ -72,6 +74,15 @@ class CudaChains(EnsembleBase):
     def fresh(self) -> bool:
         """True until the first move in: the chains have no states yet."""
         return self._given is not None
+
+    def check(self) -> None:
+        """Raise if the states on the device are not those that the descriptor tells of."""
+        if self._spoilt:
+            raise EngineUnavailable("The job's state on the device was spoilt by an error. Submit it again.")
+
+    def spoil(self) -> None:
+        """A round broke off: nobody knows how far it came."""
+        self._spoilt = True
 
     def move_in(self, arena: Arena) -> None:
         """Take device memory. Raises MemoryError."""
@@ -95,6 +106,7 @@ class CudaChains(EnsembleBase):
 
     def fetch(self, stream: DeviceStream) -> None:
         """Have the results copied from the device; they are here when the stream has finished."""
+        self.check()
         assert self._block is not None
         self._results = np.empty(self.nbytes - self._results_at, np.uint8)
         stream.receive(self._block.address + self._results_at, self._results)

@@ -89,6 +89,16 @@ class Launcher:
         Returns:
             The seconds that the sweeps took.
         """
+        for each in chains:
+            each.check()
+        try:
+            return self._advance(stream, orders, chains, sweeps)
+        except BaseException:
+            for each in chains:
+                each.spoil()
+            raise
+
+    def _advance(self, stream: DeviceStream, orders: int, chains: Sequence[CudaChains], sweeps: Sequence[int]) -> float:
         plan = _Plan(chains, sweeps, [self.variant(c.layout, c.stage.chains) for c in chains], orders)
         for fresh in plan.fresh:
             fresh.send(stream)

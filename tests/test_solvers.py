@@ -164,6 +164,12 @@ def test_respacing_shares_the_barrier_out() -> None:
     assert (np.diff(betas) > 0).all()
 
 
+def test_ladders_have_no_digits_that_a_machine_s_libm_decides() -> None:
+    betas = respaced(geometric_ladder(3.0, 0.1, 9), np.linspace(0.1, 0.9, 8), 12)
+    mantissas = np.frexp(betas)[0] * 2**20
+    assert (mantissas == np.rint(mantissas)).all()
+
+
 def run_plan(plan: Plan, layout: Layout) -> list[tuple[Stage, Ensemble]]:
     """All stages of a plan, to its end."""
     stage: Stage | None = plan.first()

@@ -39,10 +39,12 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
             size, share = 2.0 * steps, 0.0
         else:  # a product of degree - 1 other bits is 1 in this share of random states
             size, share = 1.0 * steps, 0.5 ** (degree - 1)
-        for place in range(degree):
-            np.add.at(mean, rows[:, place], share * size)
-            np.add.at(spread, rows[:, place], size**2 * (share * (1 - share) if share else 1.0))
-            np.minimum.at(step, rows[:, place], np.where(size == 0, np.inf, np.abs(size)))
+        variance = size**2 * (share * (1 - share) if share else 1.0)
+        smallest = np.where(size == 0, np.inf, np.abs(size))
+        for column in rows.T:
+            mean += np.bincount(column, weights=share * size, minlength=len(mean))
+            spread += np.bincount(column, weights=variance, minlength=len(mean))
+            np.minimum.at(step, column, smallest)
     rise = np.sqrt(mean**2 + spread)
     active = np.isfinite(step)
     if not active.any():
@@ -56,7 +58,7 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
 
 def geometric_ladder(hottest: float, coldest: float, rungs: int) -> Floats:
     """`rungs` betas from 1/hottest to 1/coldest in equal ratios."""
-    return np.geomspace(1 / hottest, 1 / coldest, rungs)
+    return _plain(np.geomspace(1 / hottest, 1 / coldest, rungs))
 
 
 def barrier(rejections: Floats) -> float:
@@ -75,4 +77,11 @@ def respaced(betas: Floats, rejections: Floats, rungs: int) -> Floats:
     places = np.linspace(0.0, cumulative[-1], rungs)
     ladder: Floats = np.exp(np.interp(places, cumulative, np.log(betas)))
     ladder[0], ladder[-1] = betas[0], betas[-1]
-    return ladder
+    return _plain(ladder)
+
+
+def _plain(betas: Floats) -> Floats:
+    """The betas in 20 significant bits: exp and log differ in their last ones from machine to machine."""
+    mantissa, exponent = np.frexp(betas)
+    plain: Floats = np.ldexp(np.rint(np.ldexp(mantissa, 20)), exponent - 20)
+    return plain

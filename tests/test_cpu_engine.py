@@ -158,6 +158,15 @@ def test_a_cost_limit_ends_the_run_when_it_is_reached() -> None:
     assert full.report.stop_reason is StopReason.COMPLETED
 
 
+@pytest.mark.parametrize("target", [PT, SA, PT.replace(".cpu", "-parameterfree.cpu")])
+def test_a_cost_limit_that_the_first_states_reach_ends_the_run_at_once(target: str) -> None:
+    limited, alone = spins((1, [0, 1]), (2, [1, 2])), spins((1, [0, 1]), (3, [1]))
+    first, second = solve(limited, alone, target=target, seed=1, cost_limit=1e300)
+    for result in (first, second):
+        assert result.report.stop_reason is StopReason.COST_LIMIT
+        assert result.report.sweeps == 0
+
+
 def test_a_run_cut_short_has_the_best_so_far_and_says_how_to_repeat_it() -> None:
     random = np.random.default_rng(3)
     problem = Problem.from_arrays(np.triu(random.normal(size=(50, 50)), 1), problem_type=ProblemType.ising)

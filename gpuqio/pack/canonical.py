@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.ma  # np.unique imports it when first called; a fork just then would leave the child hanging
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidProblem, InvalidTerm

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from gpuqio.engines import cpu
 from gpuqio.errors import InvalidParameter
 from gpuqio.scheduler.loop import Scheduler
 
@@ -76,9 +77,7 @@ def local_backend() -> LocalBackend:
     try:
         return _current.get()
     except LookupError:
-        from gpuqio.engines.cpu import CpuEngine
-
-        backend = LocalBackend(CpuEngine())
+        backend = LocalBackend(cpu.CpuEngine())
         trio.lowlevel.spawn_system_task(_run_apart, backend, name="gpuqio local backend")
         _current.set(backend)
         return backend

@@ -19,16 +19,17 @@ __all__ = ["barrier", "geometric_ladder", "respaced", "temperature_range"]
 
 Floats = npt.NDArray[np.float64]
 
-SMALLEST_UNIT = 2.0**-1000
-"""Of costs near the end of float64's range, so that a beta is finite."""
+LOWEST, HIGHEST = 2.0**-1020, 2.0**1020
+"""Temperatures are kept between these, so that betas are finite and have all their digits."""
 
 
 def temperature_range(layout: Layout) -> tuple[float, float]:
     """(hottest, coldest) temperature worth visiting, in the problem's cost units, hottest > coldest > 0.
 
-    Hottest: 3/4 of the largest root-mean-square rise over random states (1.5 Tc for the SK model). Coldest: a fifth of
-    the typical variable's smallest coefficient step, which freezes discrete problems; for coefficients without a
-    smallest step, a hundredth of the typical field over sqrt(n), the scale of the softest spins of a mean-field glass.
+    Hottest: 3/4 of the largest root-mean-square rise over random states (1.5 Tc for the SK model). Coldest: where all
+    but the softest tenth of the variables are frozen. A variable is at a fifth of its smallest coefficient step; where
+    coefficients have no smallest step, at a hundredth of its field over sqrt(n), the scale of the softest spins of a
+    mean-field glass.
     """
     spread = np.zeros(layout.num_variables)
     mean = np.zeros(layout.num_variables)
@@ -50,10 +51,11 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
     if not active.any():
         return 1.0, 0.5
     hottest = 0.75 * float(rise.max())
-    soft = 0.02 * float(np.median(rise[active])) / math.sqrt(layout.num_variables)
-    coldest = max(0.2 * float(np.median(step[active])), soft)
-    unit = max(layout.fixed.unit, SMALLEST_UNIT)
-    return hottest * unit, min(coldest, hottest / 4) * unit
+    frozen = np.maximum(0.2 * step, 0.02 / math.sqrt(layout.num_variables) * rise)[active]
+    coldest = float(np.quantile(frozen, 0.1, method="lower"))
+    unit = layout.fixed.unit
+    cold = min(max(min(coldest, hottest / 4) * unit, LOWEST), HIGHEST / 4)
+    return min(max(hottest * unit, 4 * cold), HIGHEST), cold
 
 
 def geometric_ladder(hottest: float, coldest: float, rungs: int) -> Floats:

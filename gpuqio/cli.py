@@ -1,12 +1,14 @@
 """The `gpuqio` command: solve a problem file, or say what this installation computes with.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 solved, 1 the job failed,
-2 bad input, 130 interrupted. Ctrl-C stops the job within one slice and prints the best found so far.
+2 bad input, 130 interrupted, 141 nobody reads the output. Ctrl-C stops the job within one slice and prints the best
+found so far.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -29,7 +31,7 @@ from gpuqio.solvers import parse
 
 __all__ = ["main"]
 
-SOLVED, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+SOLVED, FAILED, BAD_INPUT, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 
 # What --solver takes, and the target that it stands for.
 SOLVERS = {
@@ -53,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"gpuqio: {error}", file=sys.stderr)
         return BAD_INPUT
+    except BrokenPipeError:  # ``gpuqio ... | head`` has seen enough
+        return UNREAD
     except OSError as error:
         print(f"gpuqio: {error.filename}: {error.strerror}", file=sys.stderr)
         return BAD_INPUT
@@ -72,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         help="solve a problem file",
         description="Solve a problem file. Without --sweeps, --replicas and --restarts the solver finds its own"
         " settings and stops when nothing more is to be gained.",
-        epilog="exit codes: 0 solved, 1 the job failed, 2 bad input, 130 interrupted",
+        epilog="exit codes: 0 solved, 1 the job failed, 2 bad input, 130 interrupted, 141 nobody reads the output",
     )
     solve.add_argument("file", metavar="FILE", help="QIO JSON, rudy (MAX-CUT), QUBO or k-local; gzipped or not")
     solve.add_argument("--format", choices=FORMATS, help="what FILE is, where it does not tell")
@@ -100,7 +104,7 @@ def _info() -> int:
         ("workers", str(choice.workers or worker_count())),
         ("why", choice.reason),
     ]
-    print(_table(rows))
+    _write(_table(rows))
     return SOLVED
 
 
@@ -117,7 +121,7 @@ def _solve(options: argparse.Namespace) -> int:
     if record.results is None:
         raise KeyboardInterrupt
     (result,) = record.results
-    print(result.to_json() if options.json else _describe(result, target, is_cut=_is_cut(problem)))
+    _write(result.to_json() if options.json else _describe(result, target, is_cut=_is_cut(problem)))
     return SOLVED if record.status is Status.Succeeded else INTERRUPTED
 
 
@@ -162,6 +166,18 @@ async def _show_progress(bound: float | None) -> None:
             await trio.sleep(0.1)
             bar.n = trio.current_time() - began
             bar.refresh()
+
+
+def _write(text: str) -> None:
+    """Print to the end: what can't be written is to be told now, and not while the interpreter closes."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())  # where the interpreter may put what is left
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise GpuqioError(f"The result can't be written: {error.strerror}.") from error
 
 
 def _is_cut(problem: Problem) -> bool:

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from numbers import Real
 from types import TracebackType
 from typing import Any, Self
 
 import trio
 
-from gpuqio.backend import JobRecord, Request, Statistics
-from gpuqio.errors import WaitTimeout
+from gpuqio.backend import Backend, JobRecord, Request, Statistics
+from gpuqio.errors import InvalidParameter, WaitTimeout
 from gpuqio.facade.job import BaseJob, JobDetails, JobStatus
 from gpuqio.facade.target import AnySolver, Solver, Target
 from gpuqio.facade.workspace import BaseWorkspace, Chunk, results_of
@@ -79,7 +80,7 @@ class Job(BaseJob):
             await self.refresh()  # it may have ended meanwhile, and then no time is too short
         with _at_most(timeout_secs) as scope:
             while not self.has_completed():
-                with _at_most(max_poll_wait_secs if print_progress else None):
+                with _at_most(max_poll_wait_secs if print_progress else None, "max_poll_wait_secs"):
                     self._learn(await self.workspace._reach().wait(self.id))
                     break
                 sys.stderr.write(".")
@@ -162,9 +163,7 @@ class Workspace(BaseWorkspace):
                 results += results_of(await backend.wait(waiting[0].id))
                 waiting.popleft()
         except BaseException:
-            with trio.CancelScope(shield=True):
-                for record in waiting:
-                    await backend.cancel(record.id)
+            await _cancel_all(backend, waiting)
             raise
         return BatchResult(results)
 
@@ -223,10 +222,8 @@ class Workspace(BaseWorkspace):
         """Cancel this workspace's jobs that still run, and wait until they have stopped. It may be used again."""
         if self._reached:
             backend = self._reach()
-            with trio.CancelScope(shield=True):
-                for record in backend.list():
-                    if record.request.owner is self._owner and not record.status.is_final:
-                        await backend.cancel(record.id)
+            mine = [record for record in backend.list() if record.request.owner is self._owner]
+            await _cancel_all(backend, [record for record in mine if not record.status.is_final])
         await trio.lowlevel.checkpoint()
 
     async def __aenter__(self) -> Self:
@@ -238,8 +235,24 @@ class Workspace(BaseWorkspace):
         await self.close()
 
 
-def _at_most(seconds: float | None) -> trio.CancelScope:
-    return trio.CancelScope() if seconds is None else trio.move_on_after(seconds)
+async def _cancel_all(backend: Backend, records: Iterable[JobRecord]) -> None:
+    """Cancel jobs, come what may, and wait until they have stopped: all at once, or others would begin meanwhile."""
+    with trio.CancelScope(shield=True):
+        async with trio.open_nursery() as nursery:
+            for record in records:
+                nursery.start_soon(backend.cancel, record.id)
+
+
+def _at_most(seconds: float | None, name: str = "timeout_secs") -> trio.CancelScope:
+    if seconds is None:
+        return trio.CancelScope()
+    if not isinstance(seconds, Real) or not seconds >= 0:
+        raise InvalidParameter(
+            f"{name} must be a number of seconds, 0 or more, or None for no limit; found {name}={seconds!r}.",
+            field=name,
+            value=seconds,
+        )
+    return trio.move_on_after(seconds)
 
 
 def _too_late(seconds: float | None) -> WaitTimeout:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -269,3 +270,24 @@ def test_a_terminal_shows_progress(
     assert main(["solve", SHIP_LOADING, "--sweeps", "50", "--seed", "3", *arguments]) == 0
     assert re.search(shown, terminal.getvalue())
     assert "solving" not in capsys.readouterr().out
+
+
+def run_info(output: int) -> tuple[int, str]:
+    """Exit code and standard error of ``gpuqio info`` in a process that writes to `output`."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "gpuqio", "info"], stdout=output, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(output)
+    return ran.returncode, ran.stderr
+
+
+def test_output_that_nobody_reads_ends_it_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert run_info(writer) == (141, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_told() -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    assert run_info(full) == (1, "gpuqio: The result can't be written: No space left on device.\n")

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 import gpuqio
 import gpuqio.aio
 import gpuqio.blocking
 import gpuqio.trio
-from gpuqio.backend import Request, Status
-from gpuqio.errors import JobNotFound, PortalError, WaitTimeout
+from gpuqio.backend import JobRecord, Request, Status
+from gpuqio.errors import InvalidParameter, JobNotFound, PortalError, WaitTimeout
 from gpuqio.optimization import ParallelTempering, Problem, SimulatedAnnealing, Term
 from gpuqio.portal import Call
 from tests.fake_backend import FakeBackend
@@ -199,6 +200,18 @@ def test_optimize_gives_up_after_its_time_and_cancels(run: Any, spaces: list[Any
     assert all(record.status is Status.Cancelled for record in backend.list())
 
 
+@pytest.mark.parametrize("seconds", [-1, float("nan"), "5"])
+async def test_a_bad_time_to_wait_is_refused_by_name(seconds: Any) -> None:
+    workspace = gpuqio.trio.Workspace(backend=(backend := FakeBackend(held=True)))
+    with pytest.raises(InvalidParameter, match="timeout_secs") as caught:
+        await ParallelTempering(workspace).optimize(three(), timeout_secs=seconds)
+    assert caught.value.field == "timeout_secs"
+    job = await ParallelTempering(workspace).submit(three())
+    with pytest.raises(InvalidParameter, match="max_poll_wait_secs"):
+        await job.wait_until_completed(max_poll_wait_secs=seconds, print_progress=True)
+    assert len(backend.list()) == 1
+
+
 def test_a_batch_crosses_once(run: Any, spaces: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     workspace, backend = make(run, spaces)
     crossings: list[object] = []
@@ -252,6 +265,36 @@ async def test_a_trio_workspace_closes_its_own_jobs_only() -> None:
             scope.cancel()
     assert backend.get(kept.id).status is Status.Executing
     assert backend.get(closed.id).status is Status.Cancelled
+
+
+class Counting(FakeBackend):
+    """Notes, for each cancellation, how many have been asked for before it goes on."""
+
+    def __init__(self) -> None:
+        super().__init__(held=True)
+        self.asked = 0
+        self.seen: list[int] = []
+
+    async def cancel(self, job_id: str) -> JobRecord:
+        self.asked += 1
+        await trio.testing.wait_all_tasks_blocked()
+        self.seen.append(self.asked)
+        return await super().cancel(job_id)
+
+
+async def test_jobs_are_cancelled_all_at_once() -> None:
+    """One after another, each would take a slice, and those still waiting would begin meanwhile."""
+    workspace = gpuqio.trio.Workspace(backend=(closed := Counting()))
+    for _ in range(4):
+        await ParallelTempering(workspace).submit(three())
+    await workspace.close()
+    assert closed.seen == [4] * 4
+    workspace = gpuqio.trio.Workspace(backend=(left := Counting()))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(workspace.solve_many, [three(), three()], ParallelTempering(workspace))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert left.seen == [2] * 2
 
 
 def test_a_workspace_never_used_takes_no_lease_and_closes_quietly() -> None:

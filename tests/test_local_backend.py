@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from types import ModuleType
 from typing import cast
 
 import pytest
@@ -13,6 +13,7 @@ import trio
 import trio.testing
 
 from gpuqio.backend import Status
+from gpuqio.engines import cpu
 from gpuqio.engines.base import Run, StopFlag
 from gpuqio.errors import BackendUnavailable, EngineUnavailable, InvalidParameter
 from gpuqio.result import StopReason
@@ -46,9 +47,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> list[ThreadedEngine]:
         made.append(ThreadedEngine())
         return made[-1]
 
-    module = ModuleType("gpuqio.engines.cpu")
-    vars(module)["CpuEngine"] = make
-    monkeypatch.setitem(sys.modules, "gpuqio.engines.cpu", module)
+    monkeypatch.setattr(cpu, "CpuEngine", make)
     return made
 
 
@@ -167,9 +166,7 @@ async def test_an_engine_that_is_not_to_be_had_is_an_error_at_once(monkeypatch: 
     def make() -> None:
         raise EngineUnavailable("No library for this processor.")
 
-    module = ModuleType("gpuqio.engines.cpu")
-    vars(module)["CpuEngine"] = make
-    monkeypatch.setitem(sys.modules, "gpuqio.engines.cpu", module)
+    monkeypatch.setattr(cpu, "CpuEngine", make)
     with pytest.raises(EngineUnavailable, match="No library for this processor"):
         local_backend()
 
@@ -177,3 +174,21 @@ async def test_an_engine_that_is_not_to_be_had_is_an_error_at_once(monkeypatch: 
 def test_outside_trio_there_is_no_backend() -> None:
     with pytest.raises(RuntimeError):
         local_backend()
+
+
+def test_nothing_is_imported_by_the_first_job() -> None:
+    """A fork while the worker imports would leave the module locked in the child for ever."""
+    program = """
+import sys
+from gpuqio import Workspace
+from gpuqio.optimization import ParallelTempering, Problem, ProblemType, SimulatedAnnealing, Term
+workspace = Workspace()
+known = set(sys.modules)
+for kind in (ProblemType.ising, ProblemType.pubo):
+    for solver in (ParallelTempering, SimulatedAnnealing):
+        solver(workspace).optimize(Problem("p", [Term(c=1.5, indices=[0, 1])], problem_type=kind))
+workspace.close()
+print(*sys.modules.keys() - known)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []

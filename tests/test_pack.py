@@ -125,6 +125,7 @@ def test_extreme_coefficients_neither_overflow_nor_divide_by_zero() -> None:
     layout = pack(ising((1e300, [0, 1]), (1e-300, [1, 2]), (3e299, [0])))
     assert int(np.abs(layout.base).max()) < 2**28
     assert pack(ising((1e-300, [0, 1]), (3e-300, [1, 2]))).base.any()
+    assert pack(ising((1.6e308, [0, 1]), (1e307, [0]))).fixed.unit == 2.0**998  # gains up to 3.4e308
 
 
 def test_strategies_are_chosen_by_degree_and_density() -> None:
@@ -139,6 +140,23 @@ def test_a_term_of_forty_variables_is_one_entry_each() -> None:
     layout = pack(pubo((-5, list(range(40))), *((1, [i]) for i in range(40))))
     assert len(layout.weights) == 40
     assert len(layout.members) == 40 * 39
+
+
+def test_a_term_too_long_for_the_table_is_refused() -> None:
+    with pytest.raises(InvalidProblem, match="table") as caught:
+        pack(pubo((1, list(range(50_000)))))
+    assert caught.value.code == "AZQ001"
+
+
+def test_packing_takes_little_more_memory_than_what_is_packed() -> None:
+    random = np.random.default_rng(0)
+    problem = pubo(*((1, random.choice(100, 40, replace=False).tolist()) for _ in range(200)))
+    tracemalloc.start()
+    layout = pack(problem)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert layout.members.nbytes == 200 * 40 * 39 * 4
+    assert peak < 2 * layout.members.nbytes
 
 
 def test_memory_follows_the_terms_not_the_ids() -> None:

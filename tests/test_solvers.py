@@ -48,7 +48,10 @@ def glass(n: int, seed: int = 0, scale: float = 1.0) -> Layout:
         (SA, {"beta_start": -1.0}, "beta_start"),
         (SA, {"beta_stop": float("inf")}, "beta_stop"),
         (SA, {"beta_start": 2.0, "beta_stop": 1.0}, "beta_stop"),
+        (PT, {"all_betas": [1.0, 10**400]}, "all_betas"),
+        (SA, {"beta_start": 10**400}, "beta_start"),
         (PT_FREE, {"timeout": -1}, "timeout"),
+        (PT_FREE, {"timeout": 10**400}, "timeout"),
         (PT_FREE, {"seed": -1}, "seed"),
         (PT_FREE, {"seed": 2**63}, "seed"),
         (SA_FREE, {"number_of_solutions": 0}, "number_of_solutions"),
@@ -123,6 +126,43 @@ def test_annealing_runs_linearly_in_beta_and_echoes_what_it_used() -> None:
     assert not plan.converged
 
 
+@pytest.mark.parametrize(
+    "given", [{"beta_start": 1e3}, {"beta_start": 1e308}, {"beta_stop": 1e-3}, {"beta_stop": 5e-324}]
+)
+def test_one_end_of_the_betas_takes_the_other_along(given: dict[str, float]) -> None:
+    layout = glass(10)
+    plan = parse(SA, {**given, "sweeps": 5}).plan(layout, 4)
+    echoed = plan.parameters(plan.first())
+    assert given.items() <= echoed.items()
+    start, stop = echoed["beta_start"], echoed["beta_stop"]
+    assert isinstance(start, float)
+    assert isinstance(stop, float)
+    assert start < stop
+    assert SimulatedAnnealing(beta_start=start, beta_stop=stop)
+
+
+def test_betas_at_the_ends_of_float64_neither_overflow_nor_warn() -> None:
+    layout = pack(Problem.from_arrays(np.eye(4, k=1) * 2.0**900, problem_type=ProblemType.ising))
+    stage = Stage(chains=2, sweeps=1, betas=np.array([0.0, 1e308]), exchange=True, seed=0)
+    assert np.isfinite(stage.gaps(layout)).all()
+    assert stage.temperatures(layout).tolist() == [2.0**60, 0.0]
+
+
+@pytest.mark.parametrize("exponent", [-1000, -980, 990, 1010])
+def test_temperatures_follow_weights_to_the_ends_of_float64(exponent: int) -> None:
+    scaled = np.ldexp(temperature_range(glass(40, scale=2.0**exponent)), -exponent)
+    assert scaled == pytest.approx(temperature_range(glass(40)), rel=1e-5)
+
+
+@pytest.mark.parametrize("weight", [1.7e308, 5e-324])
+def test_the_largest_and_the_smallest_weights_have_finite_betas(weight: float) -> None:
+    layout = pack(Problem.from_arrays([[0.0, weight], [0.0, 0.0]], problem_type=ProblemType.ising))
+    hot, cold = temperature_range(layout)
+    betas = geometric_ladder(hot, cold, 8)
+    assert np.isfinite(betas).all()
+    assert (np.diff(betas) > 0).all()
+
+
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
 def test_temperatures_scale_with_the_weights(scale: float) -> None:
     hot, cold = temperature_range(glass(40))
@@ -136,6 +176,13 @@ def test_the_coldest_temperature_freezes_the_smallest_step() -> None:
     ring = Problem.from_arrays(np.eye(30, k=1) * 7.0, problem_type=ProblemType.ising)
     _, cold = temperature_range(pack(ring))
     assert np.exp(-14.0 / cold) < 0.01
+
+
+def test_the_coldest_temperature_freezes_weak_variables_among_strong_ones() -> None:
+    weights = np.repeat([7e4, 7.0], [70, 30])
+    hot, cold = temperature_range(pack(Problem.from_arrays(np.diag(weights[:-1], k=1), problem_type=ProblemType.ising)))
+    assert np.exp(-14.0 / cold) < 0.01
+    assert hot > 7e4
 
 
 def test_problems_without_weights_have_a_range_too() -> None:
@@ -162,6 +209,12 @@ def test_respacing_shares_the_barrier_out() -> None:
     assert after.max() < 1.3 * after.min()
     assert barrier(after) == pytest.approx(barrier(before))
     assert (np.diff(betas) > 0).all()
+
+
+def test_ladders_have_no_digits_that_a_machine_s_libm_decides() -> None:
+    betas = respaced(geometric_ladder(3.0, 0.1, 9), np.linspace(0.1, 0.9, 8), 12)
+    mantissas = np.frexp(betas)[0] * 2**20
+    assert (mantissas == np.rint(mantissas)).all()
 
 
 def run_plan(plan: Plan, layout: Layout) -> list[tuple[Stage, Ensemble]]:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gpuqio.engines import cpu, cuda  # both up front: a fork during a late import would leave the child hanging
 from gpuqio.errors import EngineUnavailable, InvalidParameter
 
 if TYPE_CHECKING:
@@ -76,13 +77,9 @@ def choose(name: str) -> Choice:
 
 
 def _cpu(reason: str) -> Choice:
-    from gpuqio.engines.cpu import CpuEngine
-
-    return Choice(CPU, CpuEngine(), None, reason)
+    return Choice(CPU, cpu.CpuEngine(), None, reason)
 
 
 def _cuda(name: str, reason: str) -> Choice:
-    from gpuqio.engines.cuda import CudaEngine
-
-    engine = CudaEngine(int(name.removeprefix("cuda:")))
+    engine = cuda.CudaEngine(int(name.removeprefix("cuda:")))
     return Choice(name, engine, engine.workers, reason)

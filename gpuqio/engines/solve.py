@@ -147,6 +147,7 @@ class Solve(Generic[C]):
 
     def _begin(self, stage: Stage) -> None:
         self.chains = self._start(self.layout, stage, self._first_bits(), self._goal())
+        self.take_stock()  # its first states may have reached the cost limit already
 
     def _keep_best(self) -> C:
         """The chains of the stage with the best energy; of equals the first, which took less work."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.ma  # np.unique imports it when first called; a fork just then would leave the child hanging
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidProblem, InvalidTerm
@@ -70,8 +71,8 @@ def canonical(problem: Problem) -> Canonical:
         )
     arrays = problem.term_arrays()
     is_ising = problem.problem_type.spins
-    variables, places = np.unique(arrays.ids, return_inverse=True)
-    places, degrees = _distinct_members(places.astype(np.int64), np.diff(arrays.offsets), variables, is_ising)
+    variables, places = _compacted(arrays.ids)
+    places, degrees = _distinct_members(places, np.diff(arrays.offsets), variables, is_ising)
     starts = np.concatenate(([0], np.cumsum(degrees)))[:-1]
 
     constant = float(np.sort(arrays.coefficients[degrees == 0]).sum())
@@ -92,11 +93,22 @@ def canonical(problem: Problem) -> Canonical:
     )
 
 
+def _compacted(ids: Ints) -> tuple[Ints, Ints]:
+    """The distinct ids, ascending, and the place of each id among them."""
+    if len(ids) and ids.max() < 4 * len(ids):  # a table beats sorting, and takes no more memory than the ids
+        table = np.zeros(int(ids.max()) + 1, np.int64)
+        table[ids] = 1
+        return np.flatnonzero(table), (np.cumsum(table) - 1)[ids]
+    variables, places = np.unique(ids, return_inverse=True)
+    return variables, places.astype(np.int64)
+
+
 def _distinct_members(places: Ints, degrees: Ints, variables: Ints, is_ising: bool) -> tuple[Ints, Ints]:
     """Members sorted inside each term, each once: x x = x for bits; for spins a repetition is refused."""
     term = np.repeat(np.arange(len(degrees)), degrees)
-    order = np.lexsort((places, term))
-    places = places[order]
+    if ((places[1:] > places[:-1]) | (term[1:] != term[:-1])).all():  # as they should be: nothing to do
+        return places, degrees
+    places = places[np.lexsort((places, term))]
     repeated = np.zeros(len(places), dtype=bool)
     repeated[1:] = (places[1:] == places[:-1]) & (term[1:] == term[:-1])
     if not repeated.any():
@@ -114,10 +126,22 @@ def _distinct_members(places: Ints, degrees: Ints, variables: Ints, is_ising: bo
 
 def _merge(rows: Ints, coefficients: Floats) -> tuple[Ints, Floats]:
     """Equal rows added up, in the order of their coefficients; zero sums dropped."""
-    order = np.lexsort((coefficients, *rows.T[::-1]))
-    rows, coefficients = rows[order], coefficients[order]
+    if not _ascending(rows):
+        order = np.lexsort((coefficients, *rows.T[::-1]))
+        rows, coefficients = rows[order], coefficients[order]
     first = np.ones(len(rows), dtype=bool)
     first[1:] = (rows[1:] != rows[:-1]).any(axis=1)
     starts = np.flatnonzero(first)
     sums = np.add.reduceat(coefficients, starts)
     return rows[starts[sums != 0]], sums[sums != 0]
+
+
+def _ascending(rows: Ints) -> bool:
+    """Whether each row comes strictly after the one before, column by column."""
+    undecided = np.ones(max(len(rows) - 1, 0), dtype=bool)
+    for column in rows.T:
+        before, after = column[:-1], column[1:]
+        if (undecided & (after < before)).any():
+            return False
+        undecided &= after == before
+    return not undecided.any()

@@ -40,22 +40,20 @@ class FixedPoint:
 
 def fixed_point(problem: Canonical) -> FixedPoint:
     """The coefficients of `problem` in integer steps."""
-    largest = _largest_gain(problem)
-    room = GAIN_BITS - int(np.frexp(largest)[1])
+    room = GAIN_BITS - _gain_exponent(problem)
     needed = max((_fraction_bits(c) for c in problem.coefficients), default=0)
     exponent = min(room, needed)
     steps = tuple(np.rint(np.ldexp(c, exponent)).astype(np.int64) for c in problem.coefficients)
     return FixedPoint(exponent=exponent, is_exact=needed <= room, coefficients=steps)
 
 
-def _largest_gain(problem: Canonical) -> float:
-    """An upper bound of |energy change| of one flip: the sum of its terms' magnitudes, twice that for spins."""
+def _gain_exponent(problem: Canonical) -> int:
+    """The least e such that no flip changes the energy by 2^e: by the sum of its terms' magnitudes, for spins twice."""
     total = np.zeros(problem.num_variables)
     for rows, coefficients in zip(problem.members, problem.coefficients, strict=True):
         magnitude = np.repeat(np.abs(coefficients), rows.shape[1])
         total += np.bincount(rows.ravel(), weights=magnitude, minlength=problem.num_variables)
-    largest = float(total.max(initial=0.0))
-    return 2 * largest if problem.is_ising else largest
+    return int(np.frexp(total.max(initial=0.0))[1]) + problem.is_ising
 
 
 def _fraction_bits(coefficients: Floats) -> int:

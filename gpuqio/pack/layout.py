@@ -14,12 +14,16 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from gpuqio.pack.canonical import Canonical, Ints
+from gpuqio.errors import InvalidProblem
+from gpuqio.pack.canonical import Canonical
 from gpuqio.pack.fixed_point import FixedPoint, fixed_point
 
 __all__ = ["Layout", "Strategy", "choose", "lay_out"]
 
 Int32s = npt.NDArray[np.int32]
+
+MOST_MEMBERS = 2**31 - 1
+"""In the table of all entries' other members: the kernels count them in 32 bits."""
 
 DENSE_LIMIT = 4096
 """Most variables of a dense layout: its matrix then takes 64 MiB."""
@@ -131,30 +135,33 @@ def _matrix(problem: Canonical, fixed: FixedPoint, padded: int) -> Int32s:
 
 def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Int32s, Int32s, Int32s, Int32s]:
     """Each variable's terms with their other members: weights, offsets, members, member offsets."""
-    owners: list[Ints] = [np.zeros(0, dtype=np.int64)]
-    weights: list[Ints] = [np.zeros(0, dtype=np.int64)]
-    others: list[Ints] = [np.zeros(0, dtype=np.int64)]
-    lengths: list[Ints] = [np.zeros(0, dtype=np.int64)]
-    for rows, steps in zip(problem.members, fixed.coefficients, strict=True):
-        degree = rows.shape[1]
-        if degree < 2:
-            continue
-        for place in range(degree):
-            owners.append(rows[:, place])
-            weights.append(4 * steps if problem.is_ising else steps)
-            others.append(np.delete(rows, place, axis=1).ravel())
-            lengths.append(np.full(len(rows), degree - 1))
-    owner, length = np.concatenate(owners), np.concatenate(lengths)
-    starts = np.cumsum(length) - length
+    terms = [(r, c) for r, c in zip(problem.members, fixed.coefficients, strict=True) if r.shape[1] > 1]
+    if sum(rows.size * (rows.shape[1] - 1) for rows, _ in terms) > MOST_MEMBERS:
+        raise InvalidProblem(
+            "The terms name so many variables together that their table would not fit: a term of k variables takes "
+            f"k (k - 1) entries of it, and it holds {MOST_MEMBERS}.",
+            field="terms",
+            code="AZQ001",
+        )
+    none = [np.zeros(0, dtype=np.int64)]
+    owner = np.concatenate(none + [rows.T.ravel() for rows, _ in terms])
+    weights = np.concatenate(none + [np.tile(steps, rows.shape[1]) for rows, steps in terms])
+    length = np.concatenate(none + [np.full(rows.size, rows.shape[1] - 1) for rows, _ in terms])
     order = np.argsort(owner, kind="stable")
-    length = length[order]
-    member_offsets = np.concatenate(([0], np.cumsum(length)))
-    within = np.arange(member_offsets[-1]) - np.repeat(member_offsets[:-1], length)
-    members = np.concatenate(others)[np.repeat(starts[order], length) + within]
     offsets = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=problem.num_variables))))
+    member_offsets = np.concatenate(([0], np.cumsum(length[order])))
+    begin = np.empty_like(length)  # where the members of each entry go
+    begin[order] = member_offsets[:-1]
+    members = np.empty(member_offsets[-1], dtype=np.int32)
+    entry = 0
+    for rows, _ in terms:
+        others = np.arange(rows.shape[1] - 1)
+        for place in range(rows.shape[1]):
+            members[begin[entry : entry + len(rows), None] + others] = np.delete(rows, place, axis=1)
+            entry += len(rows)
     return (
-        np.concatenate(weights)[order].astype(np.int32),
+        (weights[order] * (4 if problem.is_ising else 1)).astype(np.int32),
         offsets.astype(np.int32),
-        members.astype(np.int32),
+        members,
         member_offsets.astype(np.int32),
     )

@@ -6,7 +6,6 @@ replicas, all_betas; with none of them given, the parameter-free target finds a 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from gpuqio.errors import InvalidParameter
 from gpuqio.pack import Layout
 from gpuqio.solvers.base import Plan, Trial
-from gpuqio.solvers.settings import Settings, spelled, whole
+from gpuqio.solvers.settings import Settings, is_finite, spelled, whole
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import barrier, geometric_ladder, respaced, temperature_range
 
@@ -55,7 +54,7 @@ class ParallelTempering(Settings):
         if len(self.all_betas) < 2:
             raise _bad_betas("needs at least 2 temperatures", self.all_betas)
         for beta in self.all_betas:
-            if isinstance(beta, bool) or not isinstance(beta, int | float) or not 0 <= beta < math.inf:
+            if not is_finite(beta) or beta < 0:
                 raise _bad_betas("must hold finite numbers of 0 or more", self.all_betas)
         if self.replicas is not None and self.replicas != len(self.all_betas):
             raise InvalidParameter(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gpuqio.errors import InvalidParameter
+from gpuqio.terms import MAX_FLOAT
 
-__all__ = ["Settings", "number", "spelled", "whole"]
+__all__ = ["Settings", "is_finite", "number", "spelled", "whole"]
 
 MOST_SOLUTIONS = 10
 
@@ -59,9 +59,14 @@ def number(name: str, value: object) -> object:
     """`value` if it is None or a finite int or float; else `InvalidParameter`."""
     if value is None:
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_finite(value):
         raise _refused(name, value, "a finite number")
     return value
+
+
+def is_finite(value: object) -> bool:
+    """Whether `value` is an int or float that a float64 holds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_FLOAT <= value <= MAX_FLOAT
 
 
 def spelled(parameters: Mapping[str, object], spelling: Mapping[str, str] | None) -> dict[str, object]:

@@ -17,6 +17,7 @@ from gpuqio.solvers.base import Plan, Trial
 from gpuqio.solvers.settings import Settings, number, spelled, whole
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import temperature_range
+from gpuqio.terms import MAX_FLOAT
 
 __all__ = ["SimulatedAnnealing"]
 
@@ -33,7 +34,8 @@ class SimulatedAnnealing(Settings):
         sweeps: sweeps of each restart, 2 to 10^7; default 10000.
         restarts: independent runs, at least 1; default 72.
         beta_start: first inverse temperature, at least 0; default 1 over the hottest temperature worth visiting.
-        beta_stop: last inverse temperature, above beta_start; default 1 over the coldest one.
+        beta_stop: last inverse temperature, above beta_start; default 1 over the coldest one. Where one is given and
+            the other's default is on its wrong side, that one keeps its usual distance.
     """
 
     sweeps: int | None = None
@@ -84,12 +86,19 @@ class SimulatedAnnealing(Settings):
     def plan(self, layout: Layout, seed: int) -> Plan:
         if self.is_parameter_free:
             return AnnealingSearch(self, layout, seed)
-        start, stop = beta_range(layout)
+        start, stop = self._ends(*beta_range(layout))
+        return Annealing(self, schedule(start, stop, self.sweeps, self.restarts, seed))
+
+    def _ends(self, start: float, stop: float) -> tuple[float, float]:
+        """beta_start and beta_stop: as given, else the usual one, or as many times hotter or colder as is usual."""
+        ratio = stop / start
         if self.beta_start is not None:
             start = float(self.beta_start)
         if self.beta_stop is not None:
             stop = float(self.beta_stop)
-        return Annealing(self, schedule(start, max(stop, start), self.sweeps, self.restarts, seed))
+        if start < stop:
+            return start, stop
+        return (start, min(start * ratio, MAX_FLOAT)) if self.beta_stop is None else (stop / ratio, stop)
 
 
 class Annealing:

@@ -51,4 +51,5 @@ class Stage:
         """Differences of neighbouring betas times the energy unit, float32; empty when annealing."""
         if not self.exchange:
             return np.zeros(0, np.float32)
-        return np.clip(np.diff(self.betas) * layout.fixed.unit, 0, 2.0**60).astype(np.float32)
+        with np.errstate(over="ignore"):
+            return np.clip(np.diff(self.betas) * layout.fixed.unit, 0, 2.0**60).astype(np.float32)

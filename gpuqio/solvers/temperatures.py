@@ -19,16 +19,17 @@ __all__ = ["barrier", "geometric_ladder", "respaced", "temperature_range"]
 
 Floats = npt.NDArray[np.float64]
 
-SMALLEST_UNIT = 2.0**-1000
-"""Of costs near the end of float64's range, so that a beta is finite."""
+LOWEST, HIGHEST = 2.0**-1020, 2.0**1020
+"""Temperatures are kept between these, so that betas are finite and have all their digits."""
 
 
 def temperature_range(layout: Layout) -> tuple[float, float]:
     """(hottest, coldest) temperature worth visiting, in the problem's cost units, hottest > coldest > 0.
 
-    Hottest: 3/4 of the largest root-mean-square rise over random states (1.5 Tc for the SK model). Coldest: a fifth of
-    the typical variable's smallest coefficient step, which freezes discrete problems; for coefficients without a
-    smallest step, a hundredth of the typical field over sqrt(n), the scale of the softest spins of a mean-field glass.
+    Hottest: 3/4 of the largest root-mean-square rise over random states (1.5 Tc for the SK model). Coldest: where all
+    but the softest tenth of the variables are frozen. A variable is at a fifth of its smallest coefficient step; where
+    coefficients have no smallest step, at a hundredth of its field over sqrt(n), the scale of the softest spins of a
+    mean-field glass.
     """
     spread = np.zeros(layout.num_variables)
     mean = np.zeros(layout.num_variables)
@@ -39,24 +40,27 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
             size, share = 2.0 * steps, 0.0
         else:  # a product of degree - 1 other bits is 1 in this share of random states
             size, share = 1.0 * steps, 0.5 ** (degree - 1)
-        for place in range(degree):
-            np.add.at(mean, rows[:, place], share * size)
-            np.add.at(spread, rows[:, place], size**2 * (share * (1 - share) if share else 1.0))
-            np.minimum.at(step, rows[:, place], np.where(size == 0, np.inf, np.abs(size)))
+        variance = size**2 * (share * (1 - share) if share else 1.0)
+        smallest = np.where(size == 0, np.inf, np.abs(size))
+        for column in rows.T:
+            mean += np.bincount(column, weights=share * size, minlength=len(mean))
+            spread += np.bincount(column, weights=variance, minlength=len(mean))
+            np.minimum.at(step, column, smallest)
     rise = np.sqrt(mean**2 + spread)
     active = np.isfinite(step)
     if not active.any():
         return 1.0, 0.5
     hottest = 0.75 * float(rise.max())
-    soft = 0.02 * float(np.median(rise[active])) / math.sqrt(layout.num_variables)
-    coldest = max(0.2 * float(np.median(step[active])), soft)
-    unit = max(layout.fixed.unit, SMALLEST_UNIT)
-    return hottest * unit, min(coldest, hottest / 4) * unit
+    frozen = np.maximum(0.2 * step, 0.02 / math.sqrt(layout.num_variables) * rise)[active]
+    coldest = float(np.quantile(frozen, 0.1, method="lower"))
+    unit = layout.fixed.unit
+    cold = min(max(min(coldest, hottest / 4) * unit, LOWEST), HIGHEST / 4)
+    return min(max(hottest * unit, 4 * cold), HIGHEST), cold
 
 
 def geometric_ladder(hottest: float, coldest: float, rungs: int) -> Floats:
     """`rungs` betas from 1/hottest to 1/coldest in equal ratios."""
-    return np.geomspace(1 / hottest, 1 / coldest, rungs)
+    return _plain(np.geomspace(1 / hottest, 1 / coldest, rungs))
 
 
 def barrier(rejections: Floats) -> float:
@@ -75,4 +79,11 @@ def respaced(betas: Floats, rejections: Floats, rungs: int) -> Floats:
     places = np.linspace(0.0, cumulative[-1], rungs)
     ladder: Floats = np.exp(np.interp(places, cumulative, np.log(betas)))
     ladder[0], ladder[-1] = betas[0], betas[-1]
-    return ladder
+    return _plain(ladder)
+
+
+def _plain(betas: Floats) -> Floats:
+    """The betas in 20 significant bits: exp and log differ in their last ones from machine to machine."""
+    mantissa, exponent = np.frexp(betas)
+    plain: Floats = np.ldexp(np.rint(np.ldexp(mantissa, 20)), exponent - 20)
+    return plain

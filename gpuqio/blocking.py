@@ -6,7 +6,7 @@ running already, as in a notebook; there, `gpuqio.aio` is the polite way, since 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
@@ -70,7 +70,7 @@ class Workspace(BaseWorkspace):
     def solve(self, problem: Problem, solver: AnySolver, timeout_secs: float | None = None) -> Result:
         return self._run(self._core.solve, problem, solver, timeout_secs)
 
-    def solve_many(self, problems: Sequence[Problem], solver: AnySolver) -> BatchResult:
+    def solve_many(self, problems: Iterable[Problem], solver: AnySolver) -> BatchResult:
         return self._run(self._core.solve_many, problems, solver)
 
     def submit_job(self, job: Job) -> Job:

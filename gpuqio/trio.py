@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
 from numbers import Real
 from types import TracebackType
@@ -136,14 +136,14 @@ class Workspace(BaseWorkspace):
             return results_of(await self._reach().solve(request))[0]
         raise _too_late(timeout_secs)
 
-    async def solve_many(self, problems: Sequence[Problem], solver: AnySolver) -> BatchResult:
+    async def solve_many(self, problems: Iterable[Problem], solver: AnySolver) -> BatchResult:
         """Solve many problems, and return their results in the same order.
 
         The batch goes to the engine in chunks, a few at a time, so memory follows the chunks in work and not the
         batch. Interrupted, or at the first failure, it cancels what remains and waits until that has stopped.
 
         Args:
-            problems: a `ProblemBatch`, or any sequence of problems; not to be changed until they are solved.
+            problems: a `ProblemBatch`, or any problems in a row; not to be changed until they are solved.
             solver: as for `submit`.
 
         Raises:

@@ -11,7 +11,7 @@ the other or at once. Cancelling a task that waits here cancels what it waits fo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
@@ -99,7 +99,7 @@ class Workspace(BaseWorkspace):
     async def solve(self, problem: Problem, solver: AnySolver, timeout_secs: float | None = None) -> Result:
         return await self._run(self._core.solve, problem, solver, timeout_secs)
 
-    async def solve_many(self, problems: Sequence[Problem], solver: AnySolver) -> BatchResult:
+    async def solve_many(self, problems: Iterable[Problem], solver: AnySolver) -> BatchResult:
         return await self._run(self._core.solve_many, problems, solver)
 
     async def submit_job(self, job: Job) -> Job:

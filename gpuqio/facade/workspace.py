@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from typing import Any, TypeVar
 
@@ -151,19 +151,26 @@ class BaseWorkspace:
             threads=self.threads,
         )
 
-    def _chunks(self, problems: Sequence[Problem], solver: AnySolver, at_least: int) -> Iterator[Chunk]:
+    def _chunks(self, problems: Iterable[Problem], solver: AnySolver, at_least: int) -> Iterator[Chunk]:
         """Cut a batch into even chunks of at most `PROBLEMS_A_CHUNK`, made as they are asked for.
 
         There are `at_least` so many, where there are as many problems, so that no worker stands idle.
         """
         spec, params = specification(solver)
+        problems = _batch(problems)
         total = len(problems)
         chunks = max(-(-total // PROBLEMS_A_CHUNK), min(total, at_least))
         for index in range(chunks):
             begin, end = total * index // chunks, total * (index + 1) // chunks
             chunk = tuple(problems[place] for place in range(begin, end))
-            for problem in chunk:
-                _check(problem, solver)
+            for place, problem in enumerate(chunk, begin):
+                try:
+                    _check(problem, solver)
+                except InvalidProblem as error:
+                    where = f"problems[{place}].{error.field}"
+                    raise InvalidProblem(
+                        f"{where}: {error}", field=where, value=error.value, code=error.code
+                    ) from error
             yield Chunk(
                 work=Work(chunk, spec),
                 name=f"Problems {begin} to {end - 1} of a batch",
@@ -189,6 +196,16 @@ class BaseWorkspace:
             solver(self) for solver in SOLVERS if name is None or name.lower() in solver.target_names
         ]
         return found[0] if len(found) == 1 else found
+
+
+def _batch(problems: Iterable[Problem]) -> Sequence[Problem]:
+    if isinstance(problems, Problem) or not isinstance(problems, Iterable):
+        raise InvalidProblem(
+            f"A batch is a ProblemBatch or a sequence of problems; found {type(problems).__name__}.",
+            field="problems",
+            value=problems,
+        )
+    return problems if isinstance(problems, Sequence) else tuple(problems)
 
 
 def _check(problem: Problem, solver: AnySolver) -> None:

@@ -167,9 +167,11 @@ class BaseWorkspace:
                 try:
                     _check(problem, solver)
                 except InvalidProblem as error:
-                    where = f"problems[{place}].{error.field}"
                     raise InvalidProblem(
-                        f"{where}: {error}", field=where, value=error.value, code=error.code
+                        f"{error} This is problem {place} of the batch.",
+                        field=f"problems[{place}].{error.field}",
+                        value=error.value,
+                        code=error.code,
                     ) from error
             yield Chunk(
                 work=Work(chunk, spec),

@@ -5,7 +5,7 @@ A solver makes a `Plan` for a packed problem; the plan names one stage after ano
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from gpuqio.pack import Layout
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["Plan", "Solver", "Trial"]
+__all__ = ["OneStage", "Plan", "Solver", "Trial"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,27 @@ class Plan(Protocol):
 
     def parameters(self, stage: Stage) -> Mapping[str, object]:
         """Parameters that repeat `stage`, as the wire spells them."""
+
+
+class OneStage:
+    """The plan of a solver whose parameters are all given.
+
+    Args:
+        stage: what is to be done.
+        echo: the parameters that repeat it.
+    """
+
+    converged = False
+
+    def __init__(self, stage: Stage, echo: Callable[[Stage], Mapping[str, object]]) -> None:
+        self._stage = stage
+        self.parameters = echo
+
+    def first(self) -> Stage:
+        return self._stage
+
+    def after(self, trial: Trial) -> Stage | None:
+        return None
 
 
 class Solver(Protocol):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from gpuqio.errors import InvalidParameter
 from gpuqio.pack import Layout
-from gpuqio.solvers.base import Plan, Trial
+from gpuqio.solvers.base import OneStage, Plan, Trial
 from gpuqio.solvers.settings import Settings, is_finite, spelled, whole
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import barrier, geometric_ladder, respaced, temperature_range
@@ -85,30 +85,13 @@ class ParallelTempering(Settings):
             betas = np.sort(np.array(self.all_betas, np.float64))
         else:
             betas = geometric_ladder(*temperature_range(layout), self.replicas or DEFAULT_REPLICAS)
-        return Tempering(self, _ladder(betas, self.restarts or 1, self.sweeps or DEFAULT_SWEEPS, seed))
+        return OneStage(_ladder(betas, self.restarts or 1, self.sweeps or DEFAULT_SWEEPS, seed), self._echo)
 
-
-class Tempering:
-    """One stage, with the parameters as given."""
-
-    converged = False
-
-    def __init__(self, solver: ParallelTempering, stage: Stage) -> None:
-        self._solver = solver
-        self._stage = stage
-
-    def first(self) -> Stage:
-        return self._stage
-
-    def after(self, trial: Trial) -> Stage | None:
-        return None
-
-    def parameters(self, stage: Stage) -> Mapping[str, object]:
-        """The echo, as the service's parameterised target gives it: without the number of replicas."""
-        betas = self._solver.all_betas or tuple(stage.betas.tolist())
-        return replace(
-            self._solver, sweeps=self._solver.sweeps or stage.sweeps, replicas=None, all_betas=betas, seed=stage.seed
-        ).parameters()
+    def _echo(self, stage: Stage) -> Mapping[str, object]:
+        """As the service's parameterised target gives it: without the number of replicas."""
+        betas = self.all_betas or tuple(stage.betas.tolist())
+        sweeps = self.sweeps or stage.sweeps
+        return replace(self, sweeps=sweeps, replicas=None, all_betas=betas, seed=stage.seed).parameters()
 
 
 class LadderSearch:

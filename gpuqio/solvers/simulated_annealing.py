@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from gpuqio.errors import InvalidParameter
 from gpuqio.pack import Layout
-from gpuqio.solvers.base import Plan, Trial
+from gpuqio.solvers.base import OneStage, Plan, Trial
 from gpuqio.solvers.settings import Settings, number, spelled, whole
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import temperature_range
@@ -87,7 +88,7 @@ class SimulatedAnnealing(Settings):
         if self.is_parameter_free:
             return AnnealingSearch(self, layout, seed)
         start, stop = self._ends(*beta_range(layout))
-        return Annealing(self, schedule(start, stop, self.sweeps, self.restarts, seed))
+        return OneStage(schedule(start, stop, self.sweeps, self.restarts, seed), partial(echo, self))
 
     def _ends(self, start: float, stop: float) -> tuple[float, float]:
         """beta_start and beta_stop: as given, else the usual one, or as many times hotter or colder as is usual."""
@@ -99,25 +100,6 @@ class SimulatedAnnealing(Settings):
         if start < stop:
             return start, stop
         return (start, min(start * ratio, MAX_FLOAT)) if self.beta_stop is None else (stop / ratio, stop)
-
-
-class Annealing:
-    """One stage, with the parameters as given."""
-
-    converged = False
-
-    def __init__(self, solver: SimulatedAnnealing, stage: Stage) -> None:
-        self._solver = solver
-        self._stage = stage
-
-    def first(self) -> Stage:
-        return self._stage
-
-    def after(self, trial: Trial) -> Stage | None:
-        return None
-
-    def parameters(self, stage: Stage) -> Mapping[str, object]:
-        return echo(self._solver, stage)
 
 
 class AnnealingSearch:

@@ -95,6 +95,14 @@ def test_the_factored_ship_costs_what_the_expanded_one_does() -> None:
     assert factored.evaluate(result["configuration"]) == 1.0
 
 
+def test_the_grouped_variant_of_the_unit_test_costs_at_least_nothing() -> None:
+    """The unit test's terms and (2 x0 + 3 x1 + 4 x2)^2: the lowest of all 16 costs is 0."""
+    problem = problem_of(GETTING_STARTED[1:], ProblemType.pubo)
+    problem.add_slc_term([(2, 0), (3, 1), (4, 2)])
+    states = itertools.product((0, 1), repeat=4)
+    assert min(problem.evaluate(dict(enumerate(state))) for state in states) == 0.0
+
+
 def test_grouped_problems_are_refused_in_the_sdk_s_words() -> None:
     grouped = Problem("g", [SlcTerm([Term(c=1, indices=[0]), Term(c=2, indices=[1])])], problem_type=ProblemType.ising)
     with Workspace() as workspace, pytest.raises(ValueError, match="Solver type is not compatible"):

@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import gpuqio
+
 __all__ = ["save"]
 
 RESULTS = Path(__file__).parent / "results"
@@ -30,7 +32,8 @@ def _machine(packages: tuple[str, ...]) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "commit": _commit(),
-        **{name: _version(name) for name in ("gpuqio", "numpy", *packages)},
+        "gpuqio": gpuqio.__version__,
+        **{name: _version(name) for name in ("numpy", *packages)},
     }
 
 

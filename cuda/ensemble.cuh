@@ -113,7 +113,7 @@ GQ void start_windows(Ensemble& e, int warp, const uint32_t* initial) {
             int64_t energy = e.energy[chain];
             for (unsigned bits = set; bits; bits &= bits - 1) {
                 energy += bcast(gains.get(k), first(bits));
-                matrix.row(32 * k + first(bits), [&](const auto* row) { gains.flip(row, uniform(false)); });
+                matrix.row(32 * k + first(bits), [&](const auto* row) { gains.flip(row, uniform(false), -1); });
             }
             put(&e.energy[chain], energy);
             put(&e.spins[chain * words + k], set);

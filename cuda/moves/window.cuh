@@ -34,15 +34,18 @@ struct Matrix {
 };
 
 // The gains of one chain while it is swept. WORDS > 0: that many windows, in registers; 0: any number, in memory.
-// flip: a matrix row is added when its bit is set, taken away when it is cleared.
+// flip: a matrix row is added when its bit is set, taken away when it is cleared, but for window `own`, whose gains
+// the caller has in hand and puts back with set.
 template <int WORDS>
 struct Gains {
     vi gain[WORDS];
     GQ_MEMBER Gains(int32_t* memory, int) { GQ_UNROLL for (int k = 0; k < WORDS; ++k) gain[k] = load(memory + 32 * k); }
     GQ_MEMBER vi get(int k) const { return gain[k]; }
+    GQ_MEMBER void set(int k, vi x) { gain[k] = x; }
     template <class T>
-    GQ_MEMBER void flip(const T* row, vb was_set) {
-        GQ_UNROLL for (int k = 0; k < WORDS; ++k) gain[k] = plus_minus(gain[k], was_set, load_int(row + 32 * k));
+    GQ_MEMBER void flip(const T* row, vb was_set, int own) {
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) if (k != own) gain[k] =
+            plus_minus(gain[k], was_set, load_int(row + 32 * k));
     }
     GQ_MEMBER void save(int32_t* memory) const {
         GQ_UNROLL for (int k = 0; k < WORDS; ++k) store(memory + 32 * k, gain[k]);
@@ -54,10 +57,15 @@ struct Gains<0> {
     int words;
     GQ_MEMBER Gains(int32_t* where, int count) : memory(where), words(count) {}
     GQ_MEMBER vi get(int k) const { return load(memory + 32 * k); }
+    GQ_MEMBER void set(int k, vi x) { store(memory + 32 * k, x); }
     template <class T>
-    GQ_MEMBER void flip(const T* row, vb was_set) {
-        for (int k = 0; k < words; ++k)
-            store(memory + 32 * k, plus_minus(load(memory + 32 * k), was_set, load_int(row + 32 * k)));
+    GQ_MEMBER void flip(const T* row, vb was_set, int own) {
+        for (int k = 0; k < own; ++k) add(row, was_set, k);
+        for (int k = own + 1; k < words; ++k) add(row, was_set, k);
+    }
+    template <class T>
+    GQ_MEMBER void add(const T* row, vb was_set, int k) {
+        store(memory + 32 * k, plus_minus(load(memory + 32 * k), was_set, load_int(row + 32 * k)));
     }
     GQ_MEMBER void save(int32_t*) const {}
 };
@@ -100,13 +108,14 @@ GQ int window_sweep(int n, const Matrix& matrix, int32_t* memory, uint32_t* spin
             const vb was_set = uniform((set >> source) & 1u);
             matrix.row(32 * k + source, [&](const auto* row) {
                 gain = plus_minus(gain, was_set, load_int(row + 32 * k));
-                gains.flip(row, was_set);
+                gains.flip(row, was_set, k);
             });
             energy += bcast(rise, source);
             ++count;
             set ^= 1u << source;
             waiting &= ~1u << source;
         }
+        gains.set(k, gain);
         put(&spins[k], set);
     }
     gains.save(memory);

@@ -8,22 +8,27 @@ struct key {
     unsigned low, high;
 };
 
-GQ void philox(vu c0, vu c1, vu c2, vu c3, key k, vu (&word)[4]) {
+template <class V>
+GQ void philox_rounds(V (&c)[4], key k) {
     for (int round = 0; round < 10; ++round) {
-        vu high0, low0, high1, low1;
-        mul_wide(0xD2511F53u, c0, high0, low0);
-        mul_wide(0xCD9E8D57u, c2, high1, low1);
-        c0 = high1 ^ c1 ^ k.low;
-        c1 = low1;
-        c2 = high0 ^ c3 ^ k.high;
-        c3 = low0;
+        V high0, low0, high1, low1;
+        mul_wide(0xD2511F53u, c[0], high0, low0);
+        mul_wide(0xCD9E8D57u, c[2], high1, low1);
+        c[0] = high1 ^ c[1] ^ k.low;
+        c[1] = low1;
+        c[2] = high0 ^ c[3] ^ k.high;
+        c[3] = low0;
         k.low += 0x9E3779B9u;
         k.high += 0xBB67AE85u;
     }
-    word[0] = c0;
-    word[1] = c1;
-    word[2] = c2;
-    word[3] = c3;
+}
+
+GQ void philox(vu position, vu sweep, vu chain, vu purpose, key k, vu (&word)[4]) {
+    word[0] = position;
+    word[1] = sweep;
+    word[2] = chain;
+    word[3] = purpose;
+    in_pieces(word, [&](auto& piece) { philox_rounds(piece, k); });
 }
 
 }  // namespace gq

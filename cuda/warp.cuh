@@ -9,6 +9,7 @@
 //   load/store   32 consecutive elements                      add_each   64-bit memory += lane values
 //   load_int   32 consecutive integers of any width
 //   mul_wide   32 x 32 -> 64 bits, as high and low word       first/population   lowest set bit, number of set bits
+//   in_pieces(x, f)   f on the four values of x, on a CPU a few lanes of each at a time
 //   pick(x, i)   x[i] of four lane values, i uniform
 //
 // Work on memory that is not 32 lanes wide:

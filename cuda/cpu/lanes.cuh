@@ -78,6 +78,11 @@ GQ vb operator&(const vb& a, const vb& b) {
     GQ_EACH r.q[i] = a.q[i] & b.q[i];
     return r;
 }
+GQ vb operator^(const vb& a, const vb& b) {
+    vb r;
+    GQ_EACH r.q[i] = a.q[i] ^ b.q[i];
+    return r;
+}
 GQ vb operator|(const vb& a, const vb& b) {
     vb r;
     GQ_EACH r.q[i] = a.q[i] | b.q[i];
@@ -193,10 +198,16 @@ GQ vf smaller(const vf& a, float b) {
     GQ_EACH r.q[i] = a.q[i] < b ? a.q[i] : b - vf::native{};
     return r;
 }
-GQ void mul_wide(unsigned m, const vu& a, vu& high, vu& low) {
+// Two native vectors: as many as a long computation on four values can keep in 16 registers.
+struct piece {
+    vu::native q[2];
+};
+GQ piece operator^(const piece& a, const piece& b) { return {{a.q[0] ^ b.q[0], a.q[1] ^ b.q[1]}}; }
+GQ piece operator^(const piece& a, unsigned b) { return {{a.q[0] ^ b, a.q[1] ^ b}}; }
+GQ void mul_wide(unsigned m, const piece& a, piece& high, piece& low) {
 #if defined(__AVX2__)
     const __m256i k = _mm256_set1_epi32(int(m));
-    GQ_EACH {
+    for (int i = 0; i < 2; ++i) {
         __m256i even = _mm256_mul_epu32((__m256i)a.q[i], k);
         __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64((__m256i)a.q[i], 32), k);
         low.q[i] = (vu::native)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
@@ -204,14 +215,14 @@ GQ void mul_wide(unsigned m, const vu& a, vu& high, vu& low) {
     }
 #elif defined(__SSE2__)
     const __m128i k = _mm_set1_epi32(int(m));
-    GQ_EACH {
+    for (int i = 0; i < 2; ++i) {
         __m128i even = _mm_shuffle_epi32(_mm_mul_epu32((__m128i)a.q[i], k), 0xd8);
         __m128i odd = _mm_shuffle_epi32(_mm_mul_epu32(_mm_srli_epi64((__m128i)a.q[i], 32), k), 0xd8);
         low.q[i] = (vu::native)_mm_unpacklo_epi32(even, odd);
         high.q[i] = (vu::native)_mm_unpackhi_epi32(even, odd);
     }
 #else
-    GQ_EACH {
+    for (int i = 0; i < 2; ++i) {
         vu::native upper{}, lower{};
         for (int j = 0; j < vu::width; ++j) {
             uint64_t product = uint64_t(m) * a.q[i][j];
@@ -222,6 +233,19 @@ GQ void mul_wide(unsigned m, const vu& a, vu& high, vu& low) {
         low.q[i] = lower;
     }
 #endif
+}
+
+// f on four values, a piece of each at a time.
+template <class F>
+GQ void in_pieces(vu (&x)[4], F f) {
+    for (int begin = 0; begin < vu::count; begin += 2) {
+        piece c[4];
+        for (int k = 0; k < 4; ++k)
+            for (int i = 0; i < 2; ++i) c[k].q[i] = x[k].q[begin + i];
+        f(c);
+        for (int k = 0; k < 4; ++k)
+            for (int i = 0; i < 2; ++i) x[k].q[begin + i] = c[k].q[i];
+    }
 }
 
 GQ int first(unsigned word) { return __builtin_ctz(word); }

@@ -66,6 +66,10 @@ GQ void mul_wide(unsigned m, vu a, vu& high, vu& low) {
     high = __umulhi(m, a);
     low = m * a;
 }
+template <class T, class F>
+GQ void in_pieces(T (&x)[4], F f) {
+    f(x);
+}
 GQ int first(unsigned word) { return __ffs(int(word)) - 1; }
 GQ int population(unsigned word) { return __popc(word); }
 GQ float rounded(int64_t x) { return __ll2float_rn(x); }

@@ -99,23 +99,22 @@ GQ int window_sweep(int n, const Matrix& matrix, int32_t* memory, uint32_t* spin
         unsigned waiting = k + 1 < words || last == 0 ? ~0u : (1u << last) - 1u;
         unsigned set = spins[k];
         const vb before = spread(set);  // a lane is asked once, so its own bit is needed as it was
-        vi gain = gains.get(k);
+        vi rise = negate_if(before, gains.get(k));
         for (;;) {
-            const vi rise = negate_if(before, gain);
             const unsigned hit = accepted(rise, limit, lost) & waiting;
             if (!hit) break;
             const int source = first(hit);
             const vb was_set = uniform((set >> source) & 1u);
+            energy += bcast(rise, source);
             matrix.row(32 * k + source, [&](const auto* row) {
-                gain = plus_minus(gain, was_set, load_int(row + 32 * k));
+                rise = plus_minus(rise, before ^ was_set, load_int(row + 32 * k));
                 gains.flip(row, was_set, k);
             });
-            energy += bcast(rise, source);
             ++count;
             set ^= 1u << source;
             waiting &= ~1u << source;
         }
-        gains.set(k, gain);
+        gains.set(k, negate_if(before, rise));
         put(&spins[k], set);
     }
     gains.save(memory);

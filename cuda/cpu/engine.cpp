@@ -24,9 +24,19 @@ struct FlushSubnormals {
 // In the order of gq::strategy.
 void (*const starts[])(gq::Ensemble&, const uint32_t*) = {gq::start<gq::WINDOW>, gq::start<gq::LANE_NEIGHBOUR>,
                                                           gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>};
-void (*const advances[])(gq::Ensemble&, int, const void*) = {gq::advance<gq::WINDOW>, gq::advance<gq::LANE_NEIGHBOUR>,
-                                                             gq::advance<gq::LANE_PARITY>,
-                                                             gq::advance<gq::LANE_PRODUCT>};
+// Small problems have their gains in registers.
+void advance_window(gq::Ensemble& e, int sweeps, const void* weights) {
+    switch (gq::window_words(e.problem)) {
+        case 1:
+            return gq::advance<gq::WINDOW, 1>(e, sweeps, weights);
+        case 2:
+            return gq::advance<gq::WINDOW, 2>(e, sweeps, weights);
+        default:
+            return gq::advance<gq::WINDOW>(e, sweeps, weights);
+    }
+}
+void (*const advances[])(gq::Ensemble&, int, const void*) = {
+    advance_window, gq::advance<gq::LANE_NEIGHBOUR>, gq::advance<gq::LANE_PARITY>, gq::advance<gq::LANE_PRODUCT>};
 
 }  // namespace
 

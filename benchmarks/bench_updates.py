@@ -26,8 +26,8 @@ from gpuqio.solvers.stage import Stage
 
 REPETITIONS = 7
 SWEEPS = 200
-RESTARTS = 64
-FEW, MANY = 8, 40  # the peer's reads
+RESTARTS = 256
+FEW, MANY = 8, 104  # the peer's reads; long enough to tell the difference
 
 # The couplings of `sk` have variance 1/n, so that its critical temperature is 1.
 CASES = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,8 @@ settings.load_profile("gpuqio")
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("instances") and "GPUQIO_INSTANCES" not in os.environ:
         pytest.skip("GPUQIO_INSTANCES does not name a folder of instance files")
+    if item.get_closest_marker("emulator") and not shutil.which("g++"):
+        pytest.skip("the CUDA emulator needs g++")
     if item.get_closest_marker("cuda") and (reason := no_cuda()):
         if os.environ.get("GPUQIO_REQUIRE_CUDA") == "1":
             pytest.fail(f"GPUQIO_REQUIRE_CUDA is 1, but {reason}", pytrace=False)

@@ -15,6 +15,8 @@ from gpuqio.optimization import ParallelTempering, Problem, ProblemType, Term
 from gpuqio.scheduler.local import local_backend
 from tests.stand_in_cupy import StandIn, installed
 
+pytestmark = pytest.mark.emulator
+
 PROBLEM = Problem("p", [Term(c=1, indices=[0, 1]), Term(c=2, indices=[1])], problem_type=ProblemType.ising)
 
 

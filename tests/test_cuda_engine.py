@@ -31,6 +31,8 @@ from gpuqio.trio import Workspace
 from tests.stand_in_cupy import StandIn, installed
 from tests.strategies import problems
 
+pytestmark = pytest.mark.emulator
+
 PT, SA = "microsoft.paralleltempering.cpu", "microsoft.simulatedannealing.cpu"
 FREE_PT, FREE_SA = "microsoft.paralleltempering-parameterfree.cpu", "microsoft.simulatedannealing-parameterfree.cpu"
 GO = threading.Event()

@@ -20,6 +20,8 @@ from tests.emulated import Job, advance, descriptor, start
 from tests.emulator import Memory, RawModule
 from tests.strategies import problems
 
+pytestmark = pytest.mark.emulator
+
 
 @cache
 def module(mode: str) -> RawModule:

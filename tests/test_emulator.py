@@ -17,6 +17,8 @@ from tests.emulator.build import cache
 from tests.emulator.source import Entry, kernels
 from tests.emulator_samples import MODES, TEMPLATES, WORDS, queue_of, schedules, words
 
+pytestmark = pytest.mark.emulator
+
 RANDOM = np.random.default_rng(7)
 A = np.concatenate([[0, 1, 2**31, 2**32 - 1], RANDOM.integers(0, 2**32, 60)]).astype(np.uint32)
 B = np.concatenate([[5, 2**32 - 1, 2**31, 0], RANDOM.integers(0, 2**32, 60)]).astype(np.uint32)

@@ -13,6 +13,8 @@ import pytest
 from tests.emulator import KernelError, Memory
 from tests.emulator_samples import FAULTS, MODES, faults, queue_of, schedules, words
 
+pytestmark = pytest.mark.emulator
+
 ENUM = re.search(r"enum Fault \{(.*?)\}", FAULTS, re.DOTALL)
 assert ENUM
 NAMES = re.findall(r"^ +(\w+),", ENUM[1], re.MULTILINE)

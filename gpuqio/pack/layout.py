@@ -31,7 +31,7 @@ DENSE_LIMIT = 4096
 DENSE_DEGREE = 20.0
 DENSE_SHARE = 0.15
 """Dense where a variable has more than 20 + 0.15 n neighbours: there updating a row at each accepted flip costs less
-than walking the neighbours at each attempt. Read off one noisy run on AVX2, n = 32..1024 (docs/design/trajectory.md)."""
+than walking the neighbours at each attempt. Read off one noisy run, n = 32..1024 (docs/design/trajectory.md)."""
 
 
 class Strategy(Enum):

@@ -2,17 +2,21 @@
 
 This is the blocking flavour, as `azure.quantum` is blocking. `gpuqio.aio` serves asyncio, and `gpuqio.trio` is the
 native one. Problems and solvers are in `gpuqio.optimization`, exceptions in `gpuqio.errors`.
+
+`import gpuqio` is quick: a name is loaded, and NumPy and trio with it, when it is first asked for.
 """
 
 from __future__ import annotations
 
-from gpuqio.batch import ProblemBatch
-from gpuqio.blocking import Job, Workspace
-from gpuqio.facade.job import JobDetails, JobStatus
-from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
-from gpuqio.facade.target import HardwarePlatform, Solver, Target
-from gpuqio.result import BatchResult, Report, Result, Solution, StopReason
-from gpuqio.solvers.explain import Explanation, explain
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gpuqio.batch import ProblemBatch
+    from gpuqio.blocking import Job, Workspace
+    from gpuqio.facade.job import JobDetails, JobStatus
+    from gpuqio.result import BatchResult, Report, Result, Solution, StopReason
+    from gpuqio.solvers.explain import Explanation, explain
 
 __all__ = [
     "BatchResult",
@@ -32,8 +36,24 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# Tracebacks, pickles and help() name the place that programs import from.
-Job.__module__ = JobDetails.__module__ = Workspace.__module__ = "gpuqio"
-HardwarePlatform.__module__ = Solver.__module__ = "gpuqio.optimization"
-ParallelTempering.__module__ = SimulatedAnnealing.__module__ = "gpuqio.optimization"
-Target.__module__ = "gpuqio.target"
+_HOMES = {
+    "gpuqio.batch": ["ProblemBatch"],
+    "gpuqio.blocking": ["Job", "Workspace"],
+    "gpuqio.facade.job": ["JobDetails", "JobStatus"],
+    "gpuqio.result": ["BatchResult", "Report", "Result", "Solution", "StopReason"],
+    "gpuqio.solvers.explain": ["Explanation", "explain"],
+}
+
+
+if not TYPE_CHECKING:  # a type checker shall still know a name that does not exist
+
+    def __getattr__(name: str) -> object:
+        for home, names in _HOMES.items():
+            if name in names:
+                globals()[name] = value = getattr(import_module(home), name)
+                return value
+        raise AttributeError(f"module 'gpuqio' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -29,6 +29,8 @@ Ts = TypeVarTuple("Ts")
 
 @documented_by(native.Job)
 class Job(BaseJob):
+    __module__ = "gpuqio"
+
     def __init__(self, workspace: Workspace, core: native.Job) -> None:
         self.workspace = workspace
         self._core = core
@@ -57,6 +59,8 @@ class Job(BaseJob):
 
 @documented_by(native.Workspace)
 class Workspace(BaseWorkspace):
+    __module__ = "gpuqio"
+
     def _open(self) -> None:
         self._core = self._in_flavour(native.Workspace)
         self._lease = Lease()

@@ -75,3 +75,16 @@ def test_importing_starts_no_thread_and_loads_no_native_library() -> None:
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert (done.stdout, done.stderr) == ("1 False\n", "")
+
+
+@pytest.mark.slow  # another interpreter
+def test_importing_the_package_alone_loads_no_other() -> None:
+    """So that a program which only asks for the version, or a help text, starts at once."""
+    program = "import sys, gpuqio; print({'numpy', 'trio', 'cupy', 'httpx'} & sys.modules.keys(), gpuqio.Workspace)"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("set() <class 'gpuqio.Workspace'>\n", "")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'gpuqio' has no attribute 'Workspaces'"):
+        getattr(gpuqio, "Workspaces")  # noqa: B009

@@ -23,6 +23,8 @@ class JobDetails:
     its member. Fields about storage, cost and quantum computing are None for a job solved on this machine.
     """
 
+    __module__ = "gpuqio"
+
     id: str
     name: str
     target: str

@@ -38,6 +38,8 @@ class ParallelTempering(Solver[W]):
             when a problem is submitted.
     """
 
+    __module__ = "gpuqio.optimization"
+
     target_names = ("microsoft.paralleltempering.cpu", "microsoft.paralleltempering-parameterfree.cpu")
 
     def __init__(
@@ -100,6 +102,8 @@ class SimulatedAnnealing(Solver[W]):
     Raises:
         InvalidParameter: (a ValueError) for the FPGA platform. The values are checked when a problem is submitted.
     """
+
+    __module__ = "gpuqio.optimization"
 
     target_names = ("microsoft.simulatedannealing.cpu", "microsoft.simulatedannealing-parameterfree.cpu")
 

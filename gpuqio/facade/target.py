@@ -39,6 +39,8 @@ W = TypeVar("W", bound=Flavour[Any, Any], covariant=True)
 class HardwarePlatform(Enum):
     """Where the service ran a solver. Only CPU was left when it closed; gpuqio picks its engine elsewhere."""
 
+    __module__ = "gpuqio.optimization"
+
     CPU = (1,)  # the SDK's value
     FPGA = 2
 
@@ -51,6 +53,8 @@ class Target(Generic[W]):
         provider_id: as given, or what stands before the first full stop of the name.
         average_queue_time: seconds; current_availability: ``"Available"``, for what is listed can be used.
     """
+
+    __module__ = "gpuqio.target"
 
     target_names: tuple[str, ...] = ()
 
@@ -103,6 +107,8 @@ class Solver(Target[W]):
         force_str_params: turn every parameter value into text.
         params: parameters by wire name; None values are left out.
     """
+
+    __module__ = "gpuqio.optimization"
 
     def __init__(
         self,

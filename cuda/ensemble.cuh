@@ -34,18 +34,17 @@ GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
     each(1, [&](int) { add(&e.flips, flips); });
 }
 
-template <int STRATEGY>
-GQ void sweep_lanes(Ensemble& e, int sweep) {
+// Sweep `sweep` of this warp's share of the chains, 32 at a time: move(problem, spins, w) makes it for chains 32 w and
+// on, keeps their energies, and returns the number of flips. The best of each is kept.
+template <class F>
+GQ void each_warp_of_lanes(Ensemble& e, F move) {
     const Problem problem = e.problem;  // a copy: what the loops write could change the original, for all they know
     const int n = problem.n;
     int64_t flips = 0;
     for (int w = team_rank(); w < warps(e); w += team_size()) {
         uint32_t *const spins = e.spins + int64_t(w) * n, *const best = e.best_spins + int64_t(w) * n;
-        const vf temperature = e.rungs ? load(e.chain_temperature + 32 * w) : splat(float(e.temperature[sweep]));
-        const int count = chains_of(e, w);
-        flips += lane_sweep<STRATEGY>(problem, spins, temperature, 32u * w, lower_bits(count), unsigned(sweep),
-                                      seed_of(e), e.energy + 32 * w);
-        const unsigned better = vote(count, [&](int l) {
+        flips += move(problem, spins, w);
+        const unsigned better = vote(chains_of(e, w), [&](int l) {
             const int64_t energy = e.energy[32 * w + l];
             if (energy >= e.best_energy[32 * w + l]) return false;
             lower(&e.lowest, e.best_energy[32 * w + l] = energy);
@@ -56,9 +55,19 @@ GQ void sweep_lanes(Ensemble& e, int sweep) {
     each(1, [&](int) { add(&e.flips, flips); });
 }
 
-// Up to `sweeps` sweeps; all(t) makes sweep t of every chain. All warps of a team call it together.
-template <class F>
-GQ void advance_by(Ensemble& e, int sweeps, F all) {
+template <int STRATEGY>
+GQ void sweep_lanes(Ensemble& e, int sweep) {
+    each_warp_of_lanes(e, [&](const Problem& problem, uint32_t* spins, int w) {
+        const vf temperature = e.rungs ? load(e.chain_temperature + 32 * w) : splat(float(e.temperature[sweep]));
+        return lane_sweep<STRATEGY>(problem, spins, temperature, 32u * w, lower_bits(chains_of(e, w)), unsigned(sweep),
+                                    seed_of(e), e.energy + 32 * w);
+    });
+}
+
+// Up to `sweeps` sweeps; all(t) makes sweep t of every chain, and then after(t) is called. All warps of a team call it
+// together, and meet before and after each of the two.
+template <class F, class G>
+GQ void advance_by(Ensemble& e, int sweeps, F all, G after) {
     int sweep = e.sweep;
     const int end = sweeps < e.sweeps - sweep ? sweep + sweeps : e.sweeps;
     int64_t lowest = e.lowest;
@@ -68,10 +77,8 @@ GQ void advance_by(Ensemble& e, int sweeps, F all) {
         ++sweep;
         team_sync();
         const int64_t found = e.lowest;
-        if (team_rank() == 0) {
-            if (found < lowest) put(&e.reached, sweep);
-            if (e.rungs) exchange(e, unsigned(sweep - 1), seed_of(e));
-        }
+        if (team_rank() == 0 && found < lowest) put(&e.reached, sweep);
+        after(sweep - 1);
         lowest = found;
         team_sync();
     }
@@ -79,16 +86,21 @@ GQ void advance_by(Ensemble& e, int sweeps, F all) {
     team_sync();
 }
 
-// `weights`: the matrix of WINDOW, or a nearer copy of it. WORDS: see Gains.
+GQ void exchange_rungs(Ensemble& e, int sweep) {
+    if (team_rank() == 0 && e.rungs) exchange(e, unsigned(sweep), seed_of(e));
+}
+
+// METROPOLIS. `weights`: the matrix of WINDOW, or a nearer copy of it. WORDS: see Gains.
 template <int STRATEGY, int WORDS = 0>
 GQ void advance(Ensemble& e, int sweeps, const void* weights) {
-    advance_by(e, sweeps, [&](int sweep) {
+    const auto all = [&](int sweep) {
         if constexpr (STRATEGY == WINDOW) {
             sweep_windows<WORDS>(e, sweep, weights);
         } else {
             sweep_lanes<STRATEGY>(e, sweep);
         }
-    });
+    };
+    advance_by(e, sweeps, all, [&](int sweep) { exchange_rungs(e, sweep); });
 }
 
 // First states of a warp's chains: the bits of `initial` (words of 32) for every chain, or INIT words, block of 128

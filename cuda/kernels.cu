@@ -68,6 +68,12 @@ GQ const int32_t* doubled_rows(const Ensemble& e, uint32_t* shared) {
         });                                                                                                       \
     }
 
+// A move of its own (moves/*.cuh): MOVE(e, sweeps).
+#define GQ_MOVE(NAME, MOVE)                                                                                       \
+    GQ_KERNEL(4) NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
+        gq::serve(count, next, [&](int i) { gq::MOVE(table[slots[i]], sweeps[i]); });                             \
+    }
+
 GQ_START(start_window, WINDOW)
 GQ_START(start_neighbour, LANE_NEIGHBOUR)
 GQ_START(start_parity, LANE_PARITY)

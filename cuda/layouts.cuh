@@ -15,6 +15,17 @@ enum strategy : int32_t {
     LANE_PRODUCT = 3,    // pubo of any degree: combine = and of the other members
 };
 
+// What a sweep is, and what follows it; gpuqio/solvers/move.py has the same numbers.
+enum move : int32_t {
+    METROPOLIS = 0,   // one attempt a variable; between rungs, exchange
+    POPULATION = 1,   // one attempt a variable, then resampling
+    WALK = 2,         // random flips, then resampling
+    PATH = 3,         // clusters along imaginary time
+    TABU = 4,         // the best flip that is not forbidden
+    BIFURCATION = 5,  // classical nonlinear oscillators
+    CLUSTER = 6,      // one attempt a variable, exchange, isoenergetic clusters
+};
+
 struct Problem {
     int32_t strategy, n;
     const int32_t* base;            // n, WINDOW: padded to 32
@@ -32,9 +43,12 @@ struct Ensemble {
     int32_t rungs;             // 0: anneal, every chain at temperature[sweep]; else rungs of a ladder with exchange
     int32_t sweep, sweeps;     // next sweep, sweeps in all
     int32_t weight_bytes;      // WINDOW: 4, on a GPU also 2 or 1; else 4
+    int32_t move;              // what a sweep is
+    int32_t option[4];         // of the move, as its header says
     int64_t goal;              // stop at the end of the sweep in which a best energy is at most this
     const float* temperature;  // in integer units: a sweep's (anneal) or a rung's (ladder), hottest first
     const float* gap;          // rungs - 1: (beta[r+1] - beta[r]) x unit
+    const float* table;        // of the move
     float* chain_temperature;  // chains, ladder only
     int32_t* chain_at;         // chains: which chain stands at slot = ladder * rungs + rung
     int64_t* energy;           // chains
@@ -43,6 +57,8 @@ struct Ensemble {
     uint32_t* spins;           // WINDOW: chains x words; LANE: warps x n, a bit a chain
     uint32_t* best_spins;      // as spins
     int64_t* swaps;            // max(rungs - 1, 0): accepted exchanges between r and r+1
+    int32_t* memory;           // the move's own state, zero at first
+    int64_t* log;              // the move's own results, zero at first
     int64_t flips;
     int64_t reached;  // sweep after which the best energy was found, all chains together
     int64_t lowest;   // the best energy found so far, all chains together

@@ -122,7 +122,7 @@ def test_annealing_runs_linearly_in_beta_and_echoes_what_it_used() -> None:
         "seed": 4,
         "sweeps": 5,
     }
-    assert plan.after(Trial(stage, 0, 0, np.zeros(0, np.int64))) is None
+    assert plan.after(Trial(stage, 0, 0, np.zeros(0, np.int64), np.zeros(0, np.int64))) is None
     assert not plan.converged
 
 
@@ -229,7 +229,7 @@ def run_plan(plan: Plan, layout: Layout) -> list[tuple[Stage, Ensemble]]:
             chains = Ensemble(layout, stage)
         advance([chains], [stage.sweeps])
         done.append((stage, chains))
-        stage = plan.after(Trial(stage, chains.lowest, chains.reached, chains.swaps))
+        stage = plan.after(Trial(stage, chains.lowest, chains.reached, chains.swaps, chains.log))
     return done
 
 

@@ -35,8 +35,16 @@ void advance_window(gq::Ensemble& e, int sweeps, const void* weights) {
             return gq::advance<gq::WINDOW>(e, sweeps, weights);
     }
 }
-void (*const advances[])(gq::Ensemble&, int, const void*) = {
-    advance_window, gq::advance<gq::LANE_NEIGHBOUR>, gq::advance<gq::LANE_PARITY>, gq::advance<gq::LANE_PRODUCT>};
+// In the order of gq::move and gq::strategy.
+void (*const advances[][4])(gq::Ensemble&, int, const void*) = {
+    {advance_window, gq::advance<gq::LANE_NEIGHBOUR>, gq::advance<gq::LANE_PARITY>, gq::advance<gq::LANE_PRODUCT>},
+    {},  // POPULATION
+    {},  // WALK
+    {},  // PATH
+    {},  // TABU
+    {},  // BIFURCATION
+    {},  // CLUSTER
+};
 
 }  // namespace
 
@@ -50,8 +58,10 @@ GQ_ENTRY void gq_start(gq::Ensemble* e, const uint32_t* initial) {
 // One crossing for a whole batch: ensemble i makes up to sweeps[i] sweeps.
 GQ_ENTRY void gq_advance(gq::Ensemble* const* ensembles, const int32_t* sweeps, int32_t count) {
     FlushSubnormals mode;
-    for (int i = 0; i < count; ++i)
-        advances[ensembles[i]->problem.strategy](*ensembles[i], sweeps[i], ensembles[i]->problem.weights);
+    for (int i = 0; i < count; ++i) {
+        gq::Ensemble& e = *ensembles[i];
+        advances[e.move][e.problem.strategy](e, sweeps[i], e.problem.weights);
+    }
 }
 
 // For the tests: the generator and the logarithm as the kernels have them. `count` is a multiple of 32.

@@ -88,7 +88,7 @@ GQ void advance_registers(Ensemble& e, int sweeps, const int32_t* rows) {
         GQ_UNROLL for (int k = 0; k < WORDS; ++k) c.set[k] = e.spins[(begin + l) * WORDS + k];
         return true;
     });
-    advance_by(e, sweeps, [&](int sweep) {
+    const auto all = [&](int sweep) {
         if (count == 0) return;
         const vf temperature = e.rungs ? load(e.chain_temperature + begin) : splat(float(e.temperature[sweep]));
         register_sweep(c, e.problem.n, rows, temperature, chain, lower_bits(count), unsigned(sweep), seed_of(e),
@@ -100,7 +100,8 @@ GQ void advance_registers(Ensemble& e, int sweeps, const int32_t* rows) {
             GQ_UNROLL for (int k = 0; k < WORDS; ++k) e.best_spins[(begin + l) * WORDS + k] = c.set[k];
             return true;
         });
-    });
+    };
+    advance_by(e, sweeps, all, [&](int sweep) { exchange_rungs(e, sweep); });
     vote(count, [&](int l) {
         GQ_UNROLL for (int j = 0; j < c.size; ++j) e.gains[(begin + l) * c.size + j] = c.gain[j];
         GQ_UNROLL for (int k = 0; k < WORDS; ++k) e.spins[(begin + l) * WORDS + k] = c.set[k];

@@ -148,7 +148,7 @@ class CudaEngine:
     def _round(self, stream: DeviceStream, orders: int, solves: list[Solve[CudaChains]], seconds: float) -> None:
         """About `seconds` of sweeps, shared out evenly; at least one of each. Who ended takes the next stage."""
         chains = [_chains(solve) for solve in solves]
-        variants = [self._launcher.variant(c.layout, c.stage.chains) for c in chains]
+        variants = [self._launcher.variant(c.layout, c.stage) for c in chains]
         crowd = self._launcher.time([(v, 1.0) for v in variants])
         share = seconds / self.seconds_per_work / crowd
         sweeps = [max(1, min(s.sweeps_left, int(share / s.sweep_work))) for s in solves]

@@ -21,7 +21,7 @@ __all__ = ["CudaChains"]
 LINE = 128
 """Alignment of an array within the chains' block: what a warp reads at once."""
 
-RESULTS = ("best_spins", "best_energy", "swaps")
+RESULTS = ("best_spins", "best_energy", "swaps", "log")
 """What comes back when a stage has ended. The rest of the state never leaves the device."""
 
 
@@ -130,6 +130,11 @@ class CudaChains(EnsembleBase):
     def swaps(self) -> npt.NDArray[np.int64]:
         """(rungs - 1,) accepted exchanges, as fetched last."""
         return self._result("swaps", np.int64, max(self.stage.rungs - 1, 0))
+
+    @property
+    def log(self) -> npt.NDArray[np.int64]:
+        """What the stage's move wrote down, as fetched last."""
+        return self._result("log", np.int64, self.stage.move.log(self.stage))
 
     @property
     def best_energies(self) -> npt.NDArray[np.int64]:

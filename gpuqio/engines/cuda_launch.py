@@ -15,8 +15,10 @@ import numpy.typing as npt
 from gpuqio.engines.cuda_chains import CudaChains
 from gpuqio.engines.device_stream import DeviceStream
 from gpuqio.engines.ensemble import Descriptor
-from gpuqio.engines.kernels import THREADS, Launch, advance_launch, compiled, start_name
+from gpuqio.engines.kernels import THREADS, Launch, advance_launch, compiled, move_launch, start_name
 from gpuqio.pack import Layout
+from gpuqio.solvers.move import Kind
+from gpuqio.solvers.stage import Stage
 
 __all__ = ["MOST_PROBLEMS", "ORDERS_BYTES", "Launcher"]
 
@@ -53,9 +55,11 @@ class Launcher:
         """Blocks at once, about."""
         return 4 * self._multiprocessors
 
-    def variant(self, layout: Layout, chains: int) -> Launch:
+    def variant(self, layout: Layout, stage: Stage) -> Launch:
         """The kernel for a layout. Shared memory comes in powers of two, so that problems of a kind go together."""
-        launch = advance_launch(layout, chains, self._most_shared)
+        if stage.move.kind is not Kind.METROPOLIS:
+            return move_launch(layout, stage.move)
+        launch = advance_launch(layout, stage.chains, self._most_shared)
         if not launch.shared_bytes:
             return launch
         rounded = max(LEAST_SHARED, 1 << (launch.shared_bytes - 1).bit_length())
@@ -99,7 +103,7 @@ class Launcher:
             raise
 
     def _advance(self, stream: DeviceStream, orders: int, chains: Sequence[CudaChains], sweeps: Sequence[int]) -> float:
-        plan = _Plan(chains, sweeps, [self.variant(c.layout, c.stage.chains) for c in chains], orders)
+        plan = _Plan(chains, sweeps, [self.variant(c.layout, c.stage) for c in chains], orders)
         for fresh in plan.fresh:
             fresh.send(stream)
         stream.send(orders, plan.orders)

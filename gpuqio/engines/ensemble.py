@@ -43,10 +43,12 @@ class Descriptor(ctypes.Structure):
         ("problem", ProblemDescriptor),
         ("seed_low", ctypes.c_uint32),
         ("seed_high", ctypes.c_uint32),
-        *((name, ctypes.c_int32) for name in ("chains", "rungs", "sweep", "sweeps", "weight_bytes")),
+        *((name, ctypes.c_int32) for name in ("chains", "rungs", "sweep", "sweeps", "weight_bytes", "move")),
+        ("option", ctypes.c_int32 * 4),
         ("goal", ctypes.c_int64),
-        *((name, _P) for name in ("temperature", "gap", "chain_temperature", "chain_at", "energy", "best_energy")),
-        *((name, _P) for name in ("gains", "spins", "best_spins", "swaps")),
+        *((name, _P) for name in ("temperature", "gap", "table")),
+        *((name, _P) for name in ("chain_temperature", "chain_at", "energy", "best_energy")),
+        *((name, _P) for name in ("gains", "spins", "best_spins", "swaps", "memory", "log")),
         *((name, ctypes.c_int64) for name in ("flips", "reached", "lowest")),
     )
 
@@ -66,6 +68,7 @@ def inputs(layout: Layout, stage: Stage) -> dict[str, npt.NDArray[Any]]:
         "member_offsets": layout.member_offsets,
         "temperature": stage.temperatures(layout),
         "gap": stage.gaps(layout),
+        "table": stage.move.table(layout, stage),
     }
 
 
@@ -84,6 +87,8 @@ def state(layout: Layout, stage: Stage) -> dict[str, tuple[type[np.generic], int
         "best_spins": (np.uint32, spins),
         "best_energy": (np.int64, 32 * warps),
         "swaps": (np.int64, max(stage.rungs - 1, 0)),
+        "memory": (np.int32, stage.move.memory(layout, stage)),
+        "log": (np.int64, stage.move.log(stage)),
     }
 
 
@@ -107,6 +112,8 @@ class EnsembleBase:
             rungs=stage.rungs,
             sweeps=stage.sweeps,
             weight_bytes=weight_bytes,
+            move=stage.move.kind,
+            option=stage.move.options,
             goal=_NO_GOAL if goal is None else max(goal, _NO_GOAL),
             lowest=_NOTHING_FOUND,
         )

@@ -18,6 +18,7 @@ import numpy as np
 
 from gpuqio.errors import EngineUnavailable
 from gpuqio.pack import Layout, Strategy
+from gpuqio.solvers.move import Move
 
 __all__ = [
     "OPTIONS",
@@ -26,6 +27,7 @@ __all__ = [
     "Launch",
     "advance_launch",
     "compiled",
+    "move_launch",
     "narrowest",
     "source",
     "start_name",
@@ -145,6 +147,11 @@ def advance_launch(layout: Layout, chains: int, most_shared: int) -> Launch:
     size = np.dtype(narrowest(layout)).itemsize * layout.weights.size
     name = f"window_{words}" if words <= REGISTER_WINDOWS else "window"
     return Launch(name, THREADS, size if size <= most_shared else 0)
+
+
+def move_launch(layout: Layout, move: Move) -> Launch:
+    """The entry that makes sweeps of a move other than Metropolis."""
+    return Launch(f"{move.kind.name.lower()}_{_NAMES[layout.strategy]}", THREADS, 0)
 
 
 def narrowest(layout: Layout) -> str:

@@ -103,6 +103,11 @@ class Ensemble(EnsembleBase):
         return self._arrays["swaps"]
 
     @property
+    def log(self) -> npt.NDArray[np.int64]:
+        """What the stage's move wrote down."""
+        return self._arrays["log"]
+
+    @property
     def chain_at(self) -> npt.NDArray[np.int32]:
         """(chains,) which chain stands at slot = ladder * rungs + rung."""
         return self._arrays["chain_at"]

@@ -45,6 +45,8 @@ class Chains(Protocol):
     @property
     def swaps(self) -> npt.NDArray[np.int64]: ...
     @property
+    def log(self) -> npt.NDArray[np.int64]: ...
+    @property
     def best_energies(self) -> npt.NDArray[np.int64]: ...
     def best_bits(self) -> Bits: ...
     def extend(self, stage: Stage) -> None: ...
@@ -65,7 +67,7 @@ class Solve(Generic[C]):
     """
 
     def __init__(self, problem: Problem, solver: Solver, start: StartChains[C]) -> None:
-        self.layout = pack(problem)
+        self.layout = pack(problem, windows=solver.walks_windows)
         self.seconds = 0.0
         self.stop_reason: StopReason | None = None
         self._problem, self._solver, self._start = problem, solver, start
@@ -105,7 +107,7 @@ class Solve(Generic[C]):
         if chains.reached_goal:
             self.stop_reason = StopReason.COST_LIMIT
             return
-        stage = self._plan.after(Trial(chains.stage, chains.lowest, chains.reached, chains.swaps))
+        stage = self._plan.after(Trial(chains.stage, chains.lowest, chains.reached, chains.swaps, chains.log))
         if stage is None:
             self.stop_reason = StopReason.CONVERGED if self._plan.converged else StopReason.COMPLETED
         elif stage.continues:

@@ -79,8 +79,12 @@ class Layout:
         return self.num_variables + 0.025 * len(self.weights) + 0.01 * len(self.members)
 
 
-def choose(problem: Canonical) -> tuple[Strategy, str]:
-    """Which strategy walks `problem`, and why in a sentence. A function of the problem alone."""
+def choose(problem: Canonical, windows: bool = True) -> tuple[Strategy, str]:
+    """Which strategy walks `problem`, and why in a sentence. A function of the problem and of the solver's moves.
+
+    Args:
+        windows: whether the moves can walk a dense layout.
+    """
     n = problem.num_variables
     if problem.degree > 2:
         strategy = Strategy.LANE_PARITY if problem.is_ising else Strategy.LANE_PRODUCT
@@ -89,14 +93,16 @@ def choose(problem: Canonical) -> tuple[Strategy, str]:
     neighbours = 2 * couplings / max(n, 1)
     bound = DENSE_DEGREE + DENSE_SHARE * n
     seen = f"{neighbours:.1f} neighbours a variable, {bound:.1f} is the bound"
+    if not windows:
+        return Strategy.LANE_NEIGHBOUR, "the solver's moves walk entries: one chain a lane"
     if n <= DENSE_LIMIT and neighbours > bound:
         return Strategy.WINDOW, f"{seen}: dense, 32 spins a window"
     return Strategy.LANE_NEIGHBOUR, f"{seen}: sparse, one chain a lane"
 
 
-def lay_out(problem: Canonical) -> Layout:
+def lay_out(problem: Canonical, windows: bool = True) -> Layout:
     """The arrays for `problem` in the strategy that `choose` gives it."""
-    strategy, _ = choose(problem)
+    strategy, _ = choose(problem, windows)
     fixed = fixed_point(problem)
     n = problem.num_variables
     base = np.zeros(-(-n // 32) * 32 if strategy is Strategy.WINDOW else n, dtype=np.int64)

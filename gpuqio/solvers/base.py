@@ -27,12 +27,14 @@ class Trial:
         lowest: best integer energy visited.
         reached: sweeps after which it was visited.
         swaps: (rungs - 1,) accepted exchanges between neighbouring rungs.
+        log: what the stage's move wrote down.
     """
 
     stage: Stage
     lowest: int
     reached: int
     swaps: npt.NDArray[np.int64]
+    log: npt.NDArray[np.int64]
 
 
 class Plan(Protocol):
@@ -93,6 +95,10 @@ class Solver(Protocol):
     @property
     def cost_limit(self) -> float | None:
         """Stop once a cost at or below this is found."""
+
+    @property
+    def walks_windows(self) -> bool:
+        """Whether its moves can walk a dense layout; else a dense problem is laid out as a sparse one."""
 
     def parameters(self) -> Mapping[str, object]:
         """The parameters as the wire spells them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from gpuqio.errors import InvalidParameter
 from gpuqio.terms import MAX_FLOAT
@@ -30,6 +31,9 @@ class Settings:
     number_of_solutions: int = 1
     cost_limit: float | None = None
     spelling: Mapping[str, str] | None = None
+
+    walks_windows: ClassVar[bool] = True
+    """Whether its moves can walk a dense layout."""
 
     def check_settings(self) -> None:
         """Raise `InvalidParameter` for the first of these that is out of its range."""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.pack import Layout
+from gpuqio.solvers.move import METROPOLIS, Move
 
 __all__ = ["Stage"]
 
@@ -28,6 +29,7 @@ class Stage:
         exchange: whether the betas are rungs between which chains change places after each sweep.
         seed: 64-bit seed of all its random words.
         continues: go on with the last stage's chains, which had the same betas and seed, up to `sweeps`.
+        move: what a sweep is, and what follows it.
     """
 
     chains: int
@@ -36,6 +38,7 @@ class Stage:
     exchange: bool
     seed: int
     continues: bool = False
+    move: Move = METROPOLIS
 
     @property
     def rungs(self) -> int:

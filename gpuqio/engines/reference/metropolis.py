@@ -1,0 +1,70 @@
+"""Metropolis sweeps, annealed or on a ladder with exchange."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from gpuqio.engines.reference.outcome import Outcome, flip, rise
+from gpuqio.engines.streams import Purpose, neg_log_uniform, philox, threshold
+from gpuqio.pack import Layout, Strategy
+from gpuqio.solvers.stage import Stage
+
+__all__ = ["Metropolis", "metropolis_sweep"]
+
+
+class Metropolis:
+    """The move of simulated annealing and of parallel tempering."""
+
+    def __init__(self, layout: Layout, stage: Stage) -> None:
+        self._layout, self._stage = layout, stage
+        self._temperatures = stage.temperatures(layout)
+        self._gaps = stage.gaps(layout)
+        self._chain_at = np.arange(stage.chains)  # the chain at each slot = ladder * rungs + rung
+
+    def sweep(self, out: Outcome) -> None:
+        stage = self._stage
+        if stage.exchange:
+            temperature = np.empty(stage.chains, np.float32)
+            temperature[self._chain_at] = np.tile(self._temperatures, stage.chains // stage.rungs)
+        else:
+            temperature = np.full(stage.chains, self._temperatures[out.sweeps])
+        metropolis_sweep(self._layout, stage, out, temperature)
+
+    def after(self, out: Outcome) -> None:
+        """Exchange: pairs (r, r+1) of each ladder, r = sweep mod 2, + 2, ...: hotter a, colder b change places when
+        (beta_b - beta_a)(E_a - E_b) <= -log u."""
+        if not self._stage.exchange:
+            return
+        rungs, chain_at = self._stage.rungs, self._chain_at
+        for ladder in range(0, self._stage.chains, rungs):
+            for r in range(out.sweeps & 1, rungs - 1, 2):
+                slot = ladder + r
+                draw = neg_log_uniform(philox(slot, out.sweeps, 0, Purpose.EXCHANGE, self._stage.seed)[0])
+                a, b = chain_at[slot], chain_at[slot + 1]
+                with np.errstate(over="ignore", invalid="ignore"):
+                    accepted = self._gaps[r] * np.float32(out.energies[a] - out.energies[b]) <= draw
+                if accepted:
+                    chain_at[slot], chain_at[slot + 1] = b, a
+                    out.swaps[r] += 1
+
+
+def metropolis_sweep(layout: Layout, stage: Stage, out: Outcome, temperature: npt.NDArray[np.float32]) -> None:
+    """Variables 0..n-1 in turn: Metropolis, a tie decided by the word's lowest bit. `temperature`: (chains,)."""
+    for v in range(layout.num_variables):
+        words = _flip_words(layout, stage, v, out.sweeps)
+        rises = rise(layout, out.bits, v)
+        heads = (words & np.uint32(1)) == 1
+        flip(out, v, (rises <= threshold(words, temperature)) & ((rises != 0) | heads), rises)
+
+
+def _flip_words(layout: Layout, stage: Stage, v: int, sweep: int) -> npt.NDArray[np.uint32]:
+    """The random word of variable v in each chain: a window of 32 is one draw of its chain, four draws a call;
+    a lane has a call for four variables."""
+    chains = np.arange(stage.chains)
+    if layout.strategy is Strategy.WINDOW:
+        draw = chains * -(-layout.num_variables // 32) + v // 32
+        words = philox(v % 32, sweep, draw // 4, Purpose.FLIP, stage.seed)[draw % 4, chains]
+    else:
+        words = philox(v // 4, sweep, chains, Purpose.FLIP, stage.seed)[v % 4]
+    return np.asarray(words, np.uint32)

@@ -26,7 +26,6 @@ __all__ = ["StandIn", "installed"]
 
 PROPERTIES = {
     "name": b"Stand-in",
-    "multiProcessorCount": 2,
     "sharedMemPerMultiprocessor": 100 << 10,
     "sharedMemPerBlockOptin": 99 << 10,
 }
@@ -48,28 +47,34 @@ class OutOfMemoryError(MemoryError):
 
 
 @cache
-def emulated(code: str, options: tuple[str, ...]) -> RawModule:
-    return RawModule(code, options)
+def emulated(code: str, options: tuple[str, ...], mode: str) -> RawModule:
+    return RawModule(code, options, mode=mode)
 
 
 class StandIn(ModuleType):
     """`cupy`, as far as it is used. `vars` of it are what the engine finds.
 
+    Args:
+        mode: of the emulator.
+
     Attributes:
         allocations: of device memory that were tried.
         shortages: allocations that were made to fail.
         launches: of kernels, by name, in the order in which they ran.
+        shapes: their blocks and threads of a block.
         concurrent: most streams that had work at once.
         threads: that waited for the device.
     """
 
     __version__ = "0.0"
 
-    def __init__(self, devices: int = 1, capability: str = "86") -> None:
+    def __init__(self, devices: int = 1, capability: str = "86", multiprocessors: int = 2, mode: str = "fast") -> None:
         super().__init__("cupy")
         self.devices = devices
+        self.mode = mode
         self.memory = Memory()
         self.launches: list[str] = []
+        self.shapes: list[tuple[int, int]] = []
         self.allocations = self.shortages = 0
         self.busy = self.concurrent = 0
         self.threads: set[int] = set()
@@ -91,7 +96,7 @@ class StandIn(ModuleType):
                 CUDARuntimeError=CUDARuntimeError,
                 errorMemoryAllocation=OUT_OF_MEMORY,
                 getDeviceCount=self._count,
-                getDeviceProperties=lambda number: PROPERTIES,
+                getDeviceProperties=lambda number: {**PROPERTIES, "multiProcessorCount": multiprocessors},
                 memcpyHostToDevice=1,
                 memcpyDeviceToHost=2,
                 memcpyAsync=self._copy,
@@ -128,9 +133,10 @@ class StandIn(ModuleType):
                 self.shortages += 1
                 raise CUDARuntimeError(OUT_OF_MEMORY)
 
-    def launched(self, name: str) -> None:
+    def launched(self, name: str, blocks: int, threads: int) -> None:
         with self._lock:
             self.launches.append(name)
+            self.shapes.append((blocks, threads))
             self._lost = self._lost or len(self.launches) == self._lost_at
         self.check()
 
@@ -154,8 +160,8 @@ class StandIn(ModuleType):
 
     def _occupancy(self, pointer: int, threads: int, shared: int) -> int:
         assert pointer
-        assert threads in (32, 64, 96, 128)
-        return min(4, (PROPERTIES["sharedMemPerMultiprocessor"] // (shared + 1024)))  # type: ignore[operator]
+        assert threads in (32, 64, 96, 128, 256, 512)
+        return min(512 // threads, PROPERTIES["sharedMemPerMultiprocessor"] // (shared + 1024))  # type: ignore[operator]
 
     def _copy(self, destination: int, source: int, nbytes: int, kind: int, stream: int) -> None:
         self.check()
@@ -274,10 +280,10 @@ class Module:
         self._cupy, self._code, self._options = cupy, code, options
 
     def compile(self) -> None:
-        emulated(self._code, self._options)
+        emulated(self._code, self._options, self._cupy.mode)
 
     def get_function(self, name: str) -> Function:
-        return Function(self._cupy, emulated(self._code, self._options), name)
+        return Function(self._cupy, emulated(self._code, self._options, self._cupy.mode), name)
 
 
 class Function:
@@ -295,6 +301,6 @@ class Function:
         CURRENT.stream.ask(lambda: self._run(tuple(grid), tuple(block), tuple(args), shared_mem))
 
     def _run(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...], shared_mem: int) -> None:
-        self._cupy.launched(self.name)
+        self._cupy.launched(self.name, grid[0], block[0])
         self._kernel.max_dynamic_shared_size_bytes = self.max_dynamic_shared_size_bytes
         self._kernel(grid, block, args, shared_mem=shared_mem, memory=self._cupy.memory)

@@ -178,7 +178,7 @@ def test_a_large_problem_goes_in_parts(cupy: StandIn, monkeypatch: pytest.Monkey
 
 
 def test_rounds_are_bounded_and_everyone_has_a_turn(cupy: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda, "MOST_PROBLEMS", 3)
+    monkeypatch.setattr(cuda, "MOST_PARTS", 3)
     assert agree(CudaEngine(), *KINDS, sweeps=3, replicas=2, seed=1)
 
 
@@ -226,10 +226,10 @@ def test_streams_are_used_side_by_side(cupy: StandIn) -> None:
     together = threading.Barrier(2)
     launched = cupy.launched
 
-    def meet(name: str) -> None:
+    def meet(name: str, blocks: int, threads: int) -> None:
         if name == "register_2":
             together.wait(timeout=60)
-        launched(name)
+        launched(name, blocks, threads)
 
     cupy.launched = meet  # type: ignore[method-assign]
     expected = solve(CpuEngine(), dense(40), sweeps=1, replicas=2, seed=1)[0]
@@ -291,7 +291,7 @@ def test_what_an_error_broke_off_has_no_result(cupy: StandIn, monkeypatch: pytes
     engine = CudaEngine()
     run = engine.start(Work((dense(40), ring(9)), parse(PT, {"sweeps": 4, "seed": 5})))
     with monkeypatch.context() as broken:
-        broken.setattr(cupy, "launched", lambda name: 1 / (name != "register_2"))
+        broken.setattr(cupy, "launched", lambda name, *shape: 1 / (name != "register_2"))
         with pytest.raises(ZeroDivisionError):
             engine.advance([run], 10.0, GO)
     for call in (lambda: engine.advance([run], 10.0, GO), lambda: engine.outcome(run, StopReason.CANCELLED)):

@@ -18,7 +18,7 @@ from gpuqio.engines.solve import Solve, SolveRun
 from gpuqio.errors import EngineUnavailable
 from gpuqio.result import Result, StopReason
 
-__all__ = ["STREAMS", "CudaEngine", "CudaRun"]
+__all__ = ["STREAMS", "CudaEngine", "CudaRun", "device_count"]
 
 STREAMS = 3
 """Workers of a device: while the kernels of one run, another copies and a third decides what comes next."""
@@ -52,12 +52,11 @@ class CudaEngine:
     """
 
     name = "cuda"
-    workers = STREAMS
 
     def __init__(self, device: int = 0) -> None:
         self._cupy = cupy = _cupy_with(device)
         self._number = device
-        self._lost = ""
+        self.lost = ""
         self._faults = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)
         self._streams: queue.SimpleQueue[tuple[DeviceStream, int]] = queue.SimpleQueue()
         try:
@@ -183,8 +182,8 @@ class CudaEngine:
         stream.finish()
 
     def _check(self) -> None:
-        if self._lost:
-            raise EngineUnavailable(self._lost)
+        if self.lost:
+            raise EngineUnavailable(self.lost)
 
     @contextmanager
     def _stream(self) -> Iterator[tuple[DeviceStream, int]]:
@@ -196,11 +195,11 @@ class CudaEngine:
             with self._cupy.cuda.Device(self._number):
                 yield stream, orders
         except self._faults as error:
-            self._lost = (
+            self.lost = (
                 f"{self.device} was lost ({_text(error)}), and with it all that was on it. Start the program anew; "
                 "engine='cpu' needs no GPU."
             )
-            raise EngineUnavailable(self._lost) from error
+            raise EngineUnavailable(self.lost) from error
         except BaseException:
             stream.finish()  # what was asked of it still uses the memory of those who are about to free theirs
             raise
@@ -218,6 +217,11 @@ class CudaEngine:
             if error.status != runtime.errorMemoryAllocation:
                 raise
             raise MemoryError(str(error)) from error
+
+
+def device_count() -> int:
+    """How many GPUs CuPy sees, at least one. Raises EngineUnavailable, as `CudaEngine` does."""
+    return int(_cupy_with(0).cuda.runtime.getDeviceCount())
 
 
 def _cupy_with(device: int) -> Any:

@@ -503,10 +503,28 @@ def test_what_has_not_begun_goes_where_a_worker_is_free_and_runs_stay_where_they
     assert (a.home, b.home) == (0, 1)
     policy.admit(c)
     # Worker 0 is in the first place, as is 2; 1 and 3 are in the second.
-    assert told(policy.decide(0.0)) == ["0: c, 20 ms", "1: b, 20 ms", "2: a, 20 ms"]
-    policy.report(2, [long_run(a)])
+    assert told(policy.decide(0.0)) == ["0: a, 20 ms", "1: b, 20 ms", "2: c, 20 ms"]
+    policy.report(0, [long_run(a)])
     policy.cancel(a)
-    assert told(policy.decide(0.0)) == ["2: close a"]
+    assert told(policy.decide(0.0)) == ["0: close a"]
+
+
+def test_in_every_place_runs_and_new_jobs_alternate() -> None:
+    policy = Policy(workers=1, places=2)
+    runs = [Job("run0"), Job("run1")]
+    for job in runs:
+        policy.admit(job)
+        policy.decide(0.0)
+    for worker, job in enumerate(runs):
+        policy.report(worker, [long_run(job)])
+    begun: list[str] = []
+    for number in range(20):
+        policy.admit(Job(f"{number}"))
+        for action in policy.decide(0.0):
+            assert isinstance(action, Advance)
+            begun += [f"{job.id}@{action.worker}" for job in action.jobs]
+            policy.report(action.worker, [long_run(job) if job in runs else finished(job, 0.02) for job in action.jobs])
+    assert min(begun.count("run0@0"), begun.count("run1@1")) >= 9
 
 
 def test_what_a_lost_place_did_not_begin_goes_elsewhere() -> None:

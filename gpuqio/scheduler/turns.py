@@ -5,7 +5,7 @@
    while his jobs do, and a newcomer's is set to the present). 10,000 jobs of one owner delay another's one job by
    a slice.
 3. Within an owner, first come first served, alternating between jobs not begun and runs under way, so that a
-   long run delays short jobs by a slice each. An owner with `UNDER_WAY` runs under way begins no more:
+   long run delays short jobs by a slice each. An owner with `UNDER_WAY` runs under way in a place begins no more there:
    10,000 long jobs end one after another, and not all at the end.
 
 A slice is filled with jobs that fit in it together. How long a job takes is known once it has begun; until then
@@ -37,7 +37,7 @@ __all__ = ["BATCH", "SLICE", "UNDER_WAY", "Job", "Share", "Turns"]
 
 SLICE = 0.020  # seconds: long against the 0.2 ms of a hop to a thread, short against a user's patience
 BATCH = 256  # most jobs a slice: when one breaks it, each of the others is advanced anew
-UNDER_WAY = 16  # runs begun and waiting for a slice, an owner and priority
+UNDER_WAY = 16  # runs begun and waiting for a slice, an owner, priority and place
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -86,24 +86,32 @@ class _Level:
 
 
 @dataclass(eq=False, slots=True)
+class _Runs:
+    """What a queue has in one place."""
+
+    ready: OrderedDict[str, Job] = field(default_factory=OrderedDict)  # begun, between two slices
+    ready_next: bool = False
+    ticket: int = 0  # of the queue's valid entry in the place's heap; 0 for none
+
+
+@dataclass(eq=False, slots=True)
 class _Queue:
     """One owner's jobs of one priority."""
 
     owner: _Owner
     priority: int
     served: float  # the owner's clock here: seconds of the machine
-    ready: list[OrderedDict[str, Job]]  # by place: begun, between two slices
-    tickets: list[int]  # by place: of its valid entry in the heap; 0 for none
+    places: list[_Runs]
     fresh: OrderedDict[str, Job] = field(default_factory=OrderedDict)  # without a run
-    ready_next: bool = False
     usual: float = 0.0  # seconds that the job begun last takes in all: the guess for the next
     jobs: int = 0  # not ended, wherever they are
 
     def side(self, place: int, takes_fresh: bool) -> OrderedDict[str, Job]:
         """Where the next job for a place comes from; empty only if there is none."""
-        ready = self.ready[place]
-        ready_first = self.ready_next or len(ready) >= UNDER_WAY or not takes_fresh
-        return ready if (ready_first and ready) or not (takes_fresh and self.fresh) else self.fresh
+        runs = self.places[place]
+        ready_first = runs.ready_next or len(runs.ready) >= UNDER_WAY
+        fresh_first = takes_fresh and self.fresh and not (ready_first and runs.ready)
+        return self.fresh if fresh_first else runs.ready
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -122,9 +130,8 @@ class Turns:
         self._closed: set[int] = set()
         self._levels: dict[int, _Level] = {}
         self._owners: dict[Hashable, _Owner] = {}
-        self._heaps: list[list[tuple[int, float, int, _Queue]]] = [
-            [] for _ in self._places
-        ]  # -priority, served, ticket
+        # -priority, served, ticket
+        self._heaps: list[list[tuple[int, float, int, _Queue]]] = [[] for _ in self._places]
         self._tickets = count(1)
 
     def join(self, job: Job) -> None:
@@ -132,9 +139,7 @@ class Turns:
         level = self._levels.setdefault(job.priority, _Level())
         owner = self._owners.setdefault(job.owner, _Owner())
         if job.owner not in level.queues:
-            queue = _Queue(
-                owner, job.priority, level.clock, [OrderedDict() for _ in self._places], [0 for _ in self._places]
-            )
+            queue = _Queue(owner, job.priority, level.clock, [_Runs() for _ in self._places])
             level.queues[job.owner] = owner.queues[job.priority] = queue
         owner.bound = math.inf if job.threads is None else job.threads
         level.queues[job.owner].jobs += 1
@@ -159,20 +164,20 @@ class Turns:
         if first:
             queue.fresh.move_to_end(job.id, last=False)
         for place in self._places:
-            if not queue.tickets[place]:
+            if not queue.places[place].ticket:
                 self._enlist(queue, place)
 
     def resume(self, job: Job) -> None:
         """Queue a run for its next slice. `release` follows."""
         assert job.home is not None
-        self._queue(job).ready[job.home][job.id] = job
+        self._queue(job).places[job.home].ready[job.id] = job
 
     def remove(self, job: Job) -> None:
         """Take a job out of its queue, if it is there."""
         queue = self._queue(job)
         queue.fresh.pop(job.id, None)
         if job.home is not None:
-            queue.ready[job.home].pop(job.id, None)
+            queue.places[job.home].ready.pop(job.id, None)
 
     def close(self, place: int) -> None:
         """Give a place nothing more to begin, unless no other is open: then its engine says why to whoever comes."""
@@ -210,7 +215,7 @@ class Turns:
             queue.served += job.charged
             self._list(queue)
         for queue in queues:
-            queue.ready_next = not queue.ready_next
+            queue.places[place].ready_next = not queue.places[place].ready_next
         return share
 
     def settle(self, job: Job, worked: float, total: float | None) -> None:
@@ -241,20 +246,20 @@ class Turns:
 
     def _enlist(self, queue: _Queue, place: int) -> None:
         """The same in one heap, if it has anything to run there."""
-        queue.tickets[place] = 0
+        queue.places[place].ticket = 0
         if queue.side(place, self._takes_fresh(place)):
-            queue.tickets[place] = next(self._tickets)
-            heapq.heappush(self._heaps[place], (-queue.priority, queue.served, queue.tickets[place], queue))
+            queue.places[place].ticket = ticket = next(self._tickets)
+            heapq.heappush(self._heaps[place], (-queue.priority, queue.served, ticket, queue))
 
     def _next(self, place: int, present: set[_Owner]) -> _Queue | None:
         """The queue whose turn it is. One whose owner is at his bound is off the heap until a slice of his ends."""
         heap = self._heaps[place]
         while heap:
             _, _, ticket, queue = heap[0]
-            if ticket == queue.tickets[place]:
+            if ticket == queue.places[place].ticket:
                 at_bound = queue.owner not in present and queue.owner.slices >= queue.owner.bound
                 if queue.side(place, self._takes_fresh(place)) and not at_bound:
                     return queue
-                queue.tickets[place] = 0
+                queue.places[place].ticket = 0
             heapq.heappop(heap)
         return None

@@ -149,6 +149,7 @@ class StandIn(ModuleType):
 
     def launched(self, name: str, blocks: int, threads: int, device: int) -> None:
         with self._lock:
+            self.check(device)
             self.launches.append(name)
             self.shapes.append((blocks, threads))
             self.launched_on[device] += 1

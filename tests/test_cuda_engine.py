@@ -41,6 +41,8 @@ SPINS, BITS = ProblemType.ising, ProblemType.pubo
 MIXED = 200
 """Problems of a long test; each is a job."""
 
+LOST = "EngineUnavailable: cuda:0 Stand-in (sm_86) was lost (CUDARuntimeError: cudaError 700)"
+
 
 @pytest.fixture
 def cupy(monkeypatch: pytest.MonkeyPatch) -> StandIn:
@@ -365,10 +367,9 @@ async def run_all(cupy: StandIn, count: int, lose_at: int | None = None) -> list
     return [backend.get(job.id) for job in jobs]
 
 
-def failed_with_the_reason(records: list[JobRecord]) -> bool:
-    reason = "cuda:0 Stand-in (sm_86) was lost (CUDARuntimeError: cudaError 700)"
-    failed = [record.error for record in records if record.status is Status.Failed]
-    return all(error is not None and reason in error.message for error in failed)
+def reasons(records: list[JobRecord]) -> set[str]:
+    """Why jobs failed, without what to do next."""
+    return {record.error.message.partition(", and")[0] for record in records if record.error is not None}
 
 
 @pytest.mark.slow
@@ -386,7 +387,7 @@ def test_many_jobs_and_a_lost_device(cupy: StandIn) -> None:
     assert cupy.shortages == 1
     assert ended[Status.Failed] > 0
     assert sum(ended.values()) == MIXED
-    assert failed_with_the_reason(records)
+    assert reasons(records) == {LOST}
 
 
 @pytest.mark.slow
@@ -399,7 +400,7 @@ def test_a_thousand_jobs_on_two_devices_of_which_one_is_lost(monkeypatch: pytest
     assert cupy.shortages == 1
     assert 0 < ended[Status.Failed] < ended[Status.Succeeded]
     assert sum(ended.values()) == 1000
-    assert failed_with_the_reason(records)
+    assert reasons(records) == {LOST}
     devices = Counter(record.results[0].report.device for record in records if record.results)
     assert devices["cuda:1 Stand-in (sm_86)"] > 0
     assert cupy.launched_on[0] == 20

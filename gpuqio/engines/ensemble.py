@@ -43,7 +43,7 @@ class Descriptor(ctypes.Structure):
         ("problem", ProblemDescriptor),
         ("seed_low", ctypes.c_uint32),
         ("seed_high", ctypes.c_uint32),
-        *((name, ctypes.c_int32) for name in ("chains", "rungs", "sweep", "sweeps", "weight_bytes")),
+        *((name, ctypes.c_int32) for name in ("first_chain", "chains", "rungs", "sweep", "sweeps", "weight_bytes")),
         ("goal", ctypes.c_int64),
         *((name, _P) for name in ("temperature", "gap", "chain_temperature", "chain_at", "energy", "best_energy")),
         *((name, _P) for name in ("gains", "spins", "best_spins", "swaps")),
@@ -135,6 +135,10 @@ class EnsembleBase:
     def reached(self) -> int:
         """After how many sweeps `lowest` was visited."""
         return int(self._descriptor.reached)
+
+    @property
+    def has_goal(self) -> bool:
+        return int(self._descriptor.goal) > _NO_GOAL
 
     @property
     def reached_goal(self) -> bool:

@@ -32,7 +32,7 @@ import numpy as np
 
 from benchmarks import instances
 from benchmarks.report import save
-from gpuqio.engines.kernels import REGISTER_WINDOWS, THREADS, Launch, advance_launch, narrowest
+from gpuqio.engines.kernels import REGISTER_WINDOWS, THREADS, Launch, advance_launch, block_sizes, narrowest
 from gpuqio.engines.native import Ensemble, advance
 from gpuqio.pack import Layout, Strategy, pack
 from gpuqio.solvers import parse
@@ -164,7 +164,8 @@ def bounds(gpu: Gpu, layout: Layout, flips: float) -> dict[str, float]:
     width = np.dtype(narrowest(layout)).itemsize
     matrix = layout.weights.size * width if layout.strategy is Strategy.WINDOW else 0
     shared = kernel.resources.shared + launch.shared_bytes
-    warps = occupancy(gpu.architecture, launch.threads, kernel.resources.registers, shared)
+    sizes = block_sizes(launch.name, CHAINS)
+    warps = max(occupancy(gpu.architecture, size, kernel.resources.registers, shared) for size in sizes)
     issued = sum(work.values()) / 1000 / attempts
     busy = dict.fromkeys(RATES, 0.0)
     for instruction, count in work.items():

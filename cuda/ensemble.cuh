@@ -1,6 +1,9 @@
 // ensemble.cuh: all chains of one problem: their first states, their sweeps, and the best states they visit.
 //
 // "Best" is asked at the end of each sweep, for every strategy alike.
+//
+// Ladders and restarts know nothing of each other, so an ensemble without a goal may be cut into parts for several
+// blocks. A part begins with a whole ladder, and with a multiple of 32 where a lane is a chain. Parts share all arrays.
 #pragma once
 #include "moves/exchange.cuh"
 #include "moves/lane.cuh"
@@ -9,6 +12,7 @@ namespace gq {
 
 GQ key seed_of(const Ensemble& e) { return {e.seed_low, e.seed_high}; }
 GQ int warps(const Ensemble& e) { return (e.chains + 31) >> 5; }
+GQ int first_of(const Ensemble& e, int warp) { return e.first_chain + 32 * warp; }
 GQ int chains_of(const Ensemble& e, int warp) { return 32 * warp + 32 <= e.chains ? 32 : e.chains & 31; }
 GQ unsigned lower_bits(int count) { return count == 32 ? ~0u : (1u << count) - 1u; }
 
@@ -19,7 +23,8 @@ GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
     const Matrix matrix = {weights, 32 * words, e.weight_bytes};
     int64_t flips = 0;
     WindowDraws draws;
-    for (int c = team_rank(); c < e.chains; c += team_size()) {
+    const int end = e.first_chain + e.chains;
+    for (int c = e.first_chain + team_rank(); c < end; c += team_size()) {
         uint32_t* const spins = e.spins + int64_t(c) * words;
         const float temperature = e.rungs ? e.chain_temperature[c] : e.temperature[sweep];
         int64_t energy = e.energy[c];
@@ -34,20 +39,21 @@ GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
     each(1, [&](int) { add(&e.flips, flips); });
 }
 
-// Sweep `sweep` of this warp's share of the chains, 32 at a time: move(problem, spins, w) makes it for chains 32 w and
-// on, keeps their energies, and returns the number of flips. The best of each is kept.
+// A sweep of this warp's share of the chains, 32 at a time: move(problem, spins, w) makes it for the chains from
+// first_of(e, w) on, keeps their energies, and returns the number of flips. The best of each is kept.
 template <class F>
 GQ void each_warp_of_lanes(Ensemble& e, F move) {
     const Problem problem = e.problem;  // a copy: what the loops write could change the original, for all they know
     const int n = problem.n;
     int64_t flips = 0;
     for (int w = team_rank(); w < warps(e); w += team_size()) {
-        uint32_t *const spins = e.spins + int64_t(w) * n, *const best = e.best_spins + int64_t(w) * n;
+        const int c = first_of(e, w);
+        uint32_t *const spins = e.spins + int64_t(c >> 5) * n, *const best = e.best_spins + int64_t(c >> 5) * n;
         flips += move(problem, spins, w);
         const unsigned better = vote(chains_of(e, w), [&](int l) {
-            const int64_t energy = e.energy[32 * w + l];
-            if (energy >= e.best_energy[32 * w + l]) return false;
-            lower(&e.lowest, e.best_energy[32 * w + l] = energy);
+            const int64_t energy = e.energy[c + l];
+            if (energy >= e.best_energy[c + l]) return false;
+            lower(&e.lowest, e.best_energy[c + l] = energy);
             return true;
         });
         if (better) each(n, [&](int v) { best[v] = (best[v] & ~better) | (spins[v] & better); });
@@ -58,9 +64,10 @@ GQ void each_warp_of_lanes(Ensemble& e, F move) {
 template <int STRATEGY>
 GQ void sweep_lanes(Ensemble& e, int sweep) {
     each_warp_of_lanes(e, [&](const Problem& problem, uint32_t* spins, int w) {
-        const vf temperature = e.rungs ? load(e.chain_temperature + 32 * w) : splat(float(e.temperature[sweep]));
-        return lane_sweep<STRATEGY>(problem, spins, temperature, 32u * w, lower_bits(chains_of(e, w)), unsigned(sweep),
-                                    seed_of(e), e.energy + 32 * w);
+        const int c = first_of(e, w);
+        const vf temperature = e.rungs ? load(e.chain_temperature + c) : splat(float(e.temperature[sweep]));
+        return lane_sweep<STRATEGY>(problem, spins, temperature, unsigned(c), lower_bits(chains_of(e, w)),
+                                    unsigned(sweep), seed_of(e), e.energy + c);
     });
 }
 
@@ -115,9 +122,10 @@ GQ void start_windows(Ensemble& e, int warp, const uint32_t* initial) {
     vu random[4];
     for (int k = 0; k < words; ++k) {
         if ((k & 3) == 0)
-            philox(splat(unsigned(k >> 2)), splat(0u), lane() + 32u * warp, splat(unsigned(INIT)), seed_of(e), random);
+            philox(splat(unsigned(k >> 2)), splat(0u), lane() + unsigned(first_of(e, warp)), splat(unsigned(INIT)),
+                   seed_of(e), random);
         for (int l = 0; l < chains_of(e, warp); ++l) {
-            const int64_t chain = 32 * warp + l;
+            const int64_t chain = first_of(e, warp) + l;
             Gains<0> gains(e.gains + chain * words * 32, words);
             if (k == 0)
                 for (int j = 0; j < words; ++j) store(gains.memory + 32 * j, load(e.problem.base + 32 * j));
@@ -136,17 +144,17 @@ GQ void start_windows(Ensemble& e, int warp, const uint32_t* initial) {
 
 template <int STRATEGY>
 GQ void start_lanes(Ensemble& e, int warp, const uint32_t* initial) {
-    const int n = e.problem.n;
+    const int n = e.problem.n, c = first_of(e, warp);
     const unsigned valid = lower_bits(chains_of(e, warp));
-    uint32_t *const spins = e.spins + int64_t(warp) * n, *const best = e.best_spins + int64_t(warp) * n;
+    uint32_t *const spins = e.spins + int64_t(c >> 5) * n, *const best = e.best_spins + int64_t(c >> 5) * n;
     each(n, [&](int v) { spins[v] = 0; });
     vu random[4];
     for (int v = 0; v < n; ++v) {
         if ((v & 127) == 0)
-            philox(splat(unsigned(v >> 7)), splat(0u), lane() + 32u * warp, splat(unsigned(INIT)), seed_of(e), random);
+            philox(splat(unsigned(v >> 7)), splat(0u), lane() + unsigned(c), splat(unsigned(INIT)), seed_of(e), random);
         const unsigned drawn = ballot(((pick(random, (v >> 5) & 3) >> (v & 31)) & 1u) == 1u);
         const unsigned set = (initial ? ((initial[v >> 5] >> (v & 31)) & 1u ? ~0u : 0u) : drawn) & valid;
-        add_each(e.energy + 32 * warp, keep(spread(set), lane_gain<STRATEGY>(e.problem, v, spins)));
+        add_each(e.energy + c, keep(spread(set), lane_gain<STRATEGY>(e.problem, v, spins)));
         put(&spins[v], set);
         put(&best[v], set);
     }
@@ -155,18 +163,18 @@ GQ void start_lanes(Ensemble& e, int warp, const uint32_t* initial) {
 template <int STRATEGY>
 GQ void start(Ensemble& e, const uint32_t* initial) {
     for (int w = team_rank(); w < warps(e); w += team_size()) {
-        each(32, [&](int l) { e.energy[32 * w + l] = e.problem.zero_energy; });
+        const int begin = first_of(e, w);
+        each(chains_of(e, w), [&](int l) { e.energy[begin + l] = e.problem.zero_energy; });
         if constexpr (STRATEGY == WINDOW) {
             start_windows(e, w, initial);
         } else {
             start_lanes<STRATEGY>(e, w, initial);
         }
-        each(chains_of(e, w), [&](int l) {
-            const int c = 32 * w + l;
-            lower(&e.lowest, e.best_energy[c] = e.energy[c]);
-        });
+        each(chains_of(e, w), [&](int l) { lower(&e.lowest, e.best_energy[begin + l] = e.energy[begin + l]); });
     }
-    for (int hottest = e.rungs ? team_rank() * e.rungs : e.chains; hottest < e.chains; hottest += team_size() * e.rungs)
+    const int end = e.first_chain + e.chains;
+    for (int hottest = e.rungs ? e.first_chain + team_rank() * e.rungs : end; hottest < end;
+         hottest += team_size() * e.rungs)
         each(e.rungs, [&](int r) {
             e.chain_at[hottest + r] = hottest + r;
             e.chain_temperature[hottest + r] = e.temperature[r];

@@ -1,10 +1,10 @@
 // kernels.cu: the GPU entries: thin loops over the shared source.
 //
-// A block is one team on one problem at a time. It takes the next problem of the launch from a counter, so that one
-// launch serves hundreds of problems of different lengths. `table` holds descriptors; slots[i] says which one is the
-// i-th of this launch. Descriptors and all they point to are in global memory, and hold the state between launches.
-// `next` is 0 at the launch. window_1 to window_8 keep a chain's gains in registers; window takes any size. Launched
-// with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits.
+// A block of any number of warps is one team on one problem, or on a part of one, at a time. It takes the next of the
+// launch from a counter, so that one launch serves hundreds of problems of different lengths. `table` holds descriptors;
+// slots[i] says which one is the i-th of this launch. Descriptors and all they point to are in global memory, and hold
+// the state between launches. `next` is 0 at the launch. window_1 to window_8 keep a chain's gains in registers; window
+// takes any size. Launched with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits.
 #include "ensemble.cuh"
 #include "moves/register.cuh"
 
@@ -51,15 +51,16 @@ GQ const int32_t* doubled_rows(const Ensemble& e, uint32_t* shared) {
 
 }  // namespace gq
 
-// Blocks a multiprocessor, at least: what lets a kernel have the registers that it needs without spilling.
-#define GQ_KERNEL(BLOCKS) extern "C" __global__ void __launch_bounds__(128, BLOCKS)
+// Most threads of a block, and blocks a multiprocessor at least: what lets a kernel have the registers that it needs
+// without spilling.
+#define GQ_KERNEL(THREADS, BLOCKS) extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 #define GQ_START(NAME, STRATEGY)                                                                             \
-    GQ_KERNEL(4)                                                                                             \
+    GQ_KERNEL(128, 4)                                                                                        \
     NAME(gq::Ensemble* table, const int* slots, const unsigned* const* initial, int count, unsigned* next) { \
         gq::serve(count, next, [&](int i) { gq::start<gq::STRATEGY>(table[slots[i]], initial[i]); });        \
     }
 #define GQ_ADVANCE(NAME, STRATEGY, WORDS)                                                                         \
-    GQ_KERNEL(4)                                                                                                  \
+    GQ_KERNEL(512, 1)                                                                                             \
     NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int shared_bytes) { \
         DYNAMIC_SHARED(unsigned, shared);                                                                         \
         gq::serve(count, next, [&](int i) {                                                                       \
@@ -69,9 +70,9 @@ GQ const int32_t* doubled_rows(const Ensemble& e, uint32_t* shared) {
     }
 
 // A move of its own (moves/*.cuh): MOVE(e, sweeps).
-#define GQ_MOVE(NAME, MOVE)                                                                                       \
-    GQ_KERNEL(4) NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
-        gq::serve(count, next, [&](int i) { gq::MOVE(table[slots[i]], sweeps[i]); });                             \
+#define GQ_MOVE(NAME, MOVE)                                                                                            \
+    GQ_KERNEL(512, 1) NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
+        gq::serve(count, next, [&](int i) { gq::MOVE(table[slots[i]], sweeps[i]); });                                  \
     }
 
 GQ_START(start_window, WINDOW)
@@ -93,13 +94,13 @@ GQ_ADVANCE(lane_parity, LANE_PARITY, 0)
 GQ_ADVANCE(lane_product, LANE_PRODUCT, 0)
 
 // One thread a chain: block size 32 for each 32 chains, shared memory for n rows of 64 WORDS int32.
-#define GQ_REGISTERS(NAME, WORDS)                                                                                 \
-    GQ_KERNEL(2) NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
-        DYNAMIC_SHARED(unsigned, shared);                                                                         \
-        gq::serve(count, next, [&](int i) {                                                                       \
-            gq::Ensemble& e = table[slots[i]];                                                                    \
-            gq::advance_registers<WORDS>(e, sweeps[i], gq::doubled_rows<WORDS>(e, shared));                       \
-        });                                                                                                       \
+#define GQ_REGISTERS(NAME, WORDS)                                                                                      \
+    GQ_KERNEL(128, 2) NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
+        DYNAMIC_SHARED(unsigned, shared);                                                                              \
+        gq::serve(count, next, [&](int i) {                                                                            \
+            gq::Ensemble& e = table[slots[i]];                                                                         \
+            gq::advance_registers<WORDS>(e, sweeps[i], gq::doubled_rows<WORDS>(e, shared));                            \
+        });                                                                                                            \
     }
 
 GQ_REGISTERS(register_1, 1)

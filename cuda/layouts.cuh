@@ -39,7 +39,8 @@ struct Problem {
 struct Ensemble {
     Problem problem;
     uint32_t seed_low, seed_high;
-    int32_t chains;            // replicas in all: `chains / rungs` ladders, or independent restarts
+    int32_t first_chain;       // the chains are first_chain, first_chain + 1, ...: by these numbers they find their
+    int32_t chains;            // arrays and draw. `chains / rungs` whole ladders, or independent restarts
     int32_t rungs;             // 0: anneal, every chain at temperature[sweep]; else rungs of a ladder with exchange
     int32_t sweep, sweeps;     // next sweep, sweeps in all
     int32_t weight_bytes;      // WINDOW: 4, on a GPU also 2 or 1; else 4

@@ -99,9 +99,9 @@ def _info() -> int:
     choice = choose(engine_name(None))
     rows = [
         ("gpuqio", __version__),
-        ("engine", choice.engine.name),
-        ("device", choice.engine.device),
-        ("workers", str(choice.workers or worker_count())),
+        ("engine", choice.engines[0].name),
+        ("device", ", ".join(engine.device for engine in choice.engines)),
+        ("workers", str((choice.workers or worker_count()) * len(choice.engines))),
         ("why", choice.reason),
     ]
     _write(_table(rows))

@@ -66,6 +66,7 @@ class FakeEngine:
 
     name: str = "fake"
     device: str = "none"
+    lost: str = ""
     now: float = 0.0
     granted: float = math.inf  # seconds that really pass in the next `advance`
     calls: list[str] = field(default_factory=list)
@@ -147,7 +148,7 @@ class FakeWorkers:
 async def a_scheduler(workers: int = 1, max_waiting: int = 10_000) -> AsyncIterator[Scheduler]:
     """A scheduler that runs on fake workers for the length of the block."""
     engine = FakeEngine()
-    scheduler = Scheduler(engine, FakeWorkers(engine), workers, max_waiting=max_waiting, clock=engine.clock)
+    scheduler = Scheduler([engine], FakeWorkers(engine), workers, max_waiting=max_waiting, clock=engine.clock)
     async with trio.open_nursery() as nursery:
         await nursery.start(scheduler.run)
         yield scheduler

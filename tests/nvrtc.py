@@ -13,12 +13,13 @@ import importlib.util
 import re
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gpuqio.engines.kernels import OPTIONS, source
 
-__all__ = ["ARCHITECTURES", "Instruction", "Kernel", "Resources", "compiled", "missing"]
+__all__ = ["ARCHITECTURES", "Instruction", "Kernel", "Nvrtc", "Resources", "compiled", "missing"]
 
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 """RTX 20, A100, RTX 30, RTX 40, H100, B200, RTX 50."""
@@ -107,27 +108,60 @@ def _tool(wheel: str) -> Path | None:
     return next((path for place in places for path in Path(place).glob(WHEELS[wheel])), None)
 
 
-def _build(text: str, options: list[str]) -> tuple[bytes, str]:
-    """The cubin of `text` and the compiler's log. Raises RuntimeError with the log where it does not compile."""
-    nvrtc = ctypes.CDLL(str(_tool("nvidia-cuda-nvrtc")))
-    program = ctypes.c_void_p()
+class Nvrtc:
+    """What the engine calls of `cupy.cuda.nvrtc`, and a cubin; in `log` is what the compiler said last."""
 
-    def fetch(what: str) -> bytes:
+    def __init__(self) -> None:
+        self._library = ctypes.CDLL(str(_tool("nvidia-cuda-nvrtc")))
+        self.log = ""
+
+    def getSupportedArchs(self) -> tuple[int, ...]:
+        count = ctypes.c_int()
+        self._library.nvrtcGetNumSupportedArchs(ctypes.byref(count))
+        found = (ctypes.c_int * count.value)()
+        self._library.nvrtcGetSupportedArchs(found)
+        return tuple(found)
+
+    def createProgram(self, code: str, name: str, headers: tuple[()], include_names: tuple[()]) -> int:
+        program = ctypes.c_void_p()
+        self._library.nvrtcCreateProgram(ctypes.byref(program), code.encode(), name.encode(), 0, None, None)
+        assert program.value is not None
+        return program.value
+
+    def compileProgram(self, program: int, options: Sequence[str]) -> None:
+        """Raises RuntimeError with the log where it does not compile."""
+        words = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
+        failed = self._library.nvrtcCompileProgram(ctypes.c_void_p(program), len(options), words)
+        self.log = self._fetch("ProgramLog", program).decode().rstrip("\0")
+        if failed:
+            raise RuntimeError(f"The kernels do not compile with {' '.join(options)}:\n{self.log}")
+
+    def getPTX(self, program: int) -> bytes:
+        return self._fetch("PTX", program).rstrip(b"\0")
+
+    def getCUBIN(self, program: int) -> bytes:
+        return self._fetch("CUBIN", program)
+
+    def destroyProgram(self, program: int) -> None:
+        self._library.nvrtcDestroyProgram(ctypes.byref(ctypes.c_void_p(program)))
+
+    def _fetch(self, what: str, program: int) -> bytes:
         size = ctypes.c_size_t()
-        getattr(nvrtc, f"nvrtcGet{what}Size")(program, ctypes.byref(size))
+        getattr(self._library, f"nvrtcGet{what}Size")(ctypes.c_void_p(program), ctypes.byref(size))
         buffer = ctypes.create_string_buffer(size.value)
-        getattr(nvrtc, f"nvrtcGet{what}")(program, buffer)
+        getattr(self._library, f"nvrtcGet{what}")(ctypes.c_void_p(program), buffer)
         return buffer.raw
 
-    nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernels.cu", 0, None, None)
-    words = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
-    failed = nvrtc.nvrtcCompileProgram(program, len(options), words)
-    log = fetch("ProgramLog").decode().rstrip("\0")
-    if failed:
-        raise RuntimeError(f"The kernels do not compile with {' '.join(options)}:\n{log}")
-    cubin = fetch("CUBIN")
-    nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-    return cubin, log
+
+def _build(text: str, options: list[str]) -> tuple[bytes, str]:
+    """The cubin of `text` and the compiler's log. Raises RuntimeError with the log where it does not compile."""
+    nvrtc = Nvrtc()
+    program = nvrtc.createProgram(text, "kernels.cu", (), ())
+    try:
+        nvrtc.compileProgram(program, options)
+        return nvrtc.getCUBIN(program), nvrtc.log
+    finally:
+        nvrtc.destroyProgram(program)
 
 
 def _read(log: str, listing: str) -> dict[str, Kernel]:

@@ -1,8 +1,9 @@
 """A stand-in for the CuPy calls that the CUDA engine makes, on the emulator: device memory is memory of this process.
 
 Streams are lazy: what is asked of one is done when an event recorded behind it is waited for, by the thread that
-waits. So what is read too early is not there yet, and what is overwritten too early was never copied. Faults are
-planted with `fail_allocation` and `fail_launch`.
+waits. So what is read too early is not there yet, and what is overwritten too early was never copied. Each device has
+its memory, and everything belongs to the device that was current when it was made. Faults are planted with
+`fail_allocation` and `fail_launch`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -26,7 +28,6 @@ __all__ = ["StandIn", "installed"]
 
 PROPERTIES = {
     "name": b"Stand-in",
-    "multiProcessorCount": 2,
     "sharedMemPerMultiprocessor": 100 << 10,
     "sharedMemPerBlockOptin": 99 << 10,
 }
@@ -48,42 +49,59 @@ class OutOfMemoryError(MemoryError):
 
 
 @cache
-def emulated(code: str, options: tuple[str, ...]) -> RawModule:
-    return RawModule(code, options)
+def emulated(code: str, options: tuple[str, ...], mode: str) -> RawModule:
+    return RawModule(code, options, mode=mode)
 
 
 class StandIn(ModuleType):
     """`cupy`, as far as it is used. `vars` of it are what the engine finds.
 
+    Args:
+        mode: of the emulator.
+
     Attributes:
         allocations: of device memory that were tried.
         shortages: allocations that were made to fail.
         launches: of kernels, by name, in the order in which they ran.
+        shapes: their blocks and threads of a block.
         concurrent: most streams that had work at once.
-        threads: that waited for the device.
+        threads: that waited for a device.
+        launched_on: launches of each device.
+        ptx_options: with which PTX was made last.
     """
 
     __version__ = "0.0"
 
-    def __init__(self, devices: int = 1, capability: str = "86") -> None:
+    def __init__(self, devices: int = 1, capability: str = "86", multiprocessors: int = 2, mode: str = "fast") -> None:
         super().__init__("cupy")
         self.devices = devices
-        self.memory = Memory()
+        self.mode = mode
+        self.memory = [Memory() for _ in range(devices)]
+        self.launched_on = [0] * devices
         self.launches: list[str] = []
+        self.shapes: list[tuple[int, int]] = []
         self.allocations = self.shortages = 0
         self.busy = self.concurrent = 0
         self.threads: set[int] = set()
         self._lock = threading.Lock()
         self._no_memory: set[int] = set()
-        self._lost_at: int | None = None
-        self._lost = False
+        self.ptx_options: tuple[str, ...] = ()
+        self._lost_at: dict[int, int] = {}
+        self._lost: set[int] = set()
+        self._programs: dict[int, str] = {}
         self.cuda = SimpleNamespace(
             Device=lambda number: Device(self, number, capability),
             Stream=lambda non_blocking: Stream(self, non_blocking),
             Event=lambda block, disable_timing: Event(self, block, disable_timing),
             Memory=lambda nbytes: DeviceMemory(self, nbytes),
             alloc_pinned_memory=lambda nbytes: Pinned(self, nbytes),
-            nvrtc=SimpleNamespace(getSupportedArchs=lambda: [75, 86, 90]),
+            nvrtc=SimpleNamespace(
+                getSupportedArchs=lambda: (75, 86, 90),
+                createProgram=self._create_program,
+                compileProgram=self._compile_program,
+                getPTX=self._ptx,
+                destroyProgram=self._programs.pop,
+            ),
             driver=SimpleNamespace(
                 CUDADriverError=CUDADriverError, occupancyMaxActiveBlocksPerMultiprocessor=self._occupancy
             ),
@@ -91,7 +109,7 @@ class StandIn(ModuleType):
                 CUDARuntimeError=CUDARuntimeError,
                 errorMemoryAllocation=OUT_OF_MEMORY,
                 getDeviceCount=self._count,
-                getDeviceProperties=lambda number: PROPERTIES,
+                getDeviceProperties=lambda number: {**PROPERTIES, "multiProcessorCount": multiprocessors},
                 memcpyHostToDevice=1,
                 memcpyDeviceToHost=2,
                 memcpyAsync=self._copy,
@@ -106,33 +124,38 @@ class StandIn(ModuleType):
         """Have the k-th allocation from now on, each of `numbers`, find no memory."""
         self._no_memory = {self.allocations + number for number in numbers}
 
-    def fail_launch(self, number: int) -> None:
-        """Have the device be lost in the k-th launch from now on."""
-        self._lost_at = len(self.launches) + number
+    def fail_launch(self, number: int, device: int = 0) -> None:
+        """Have a device be lost in its k-th launch from now on."""
+        self._lost_at[device] = self.launched_on[device] + number
 
     # What the engine calls.
 
-    def RawModule(self, *, code: str, options: tuple[str, ...] = ()) -> Module:
-        return Module(self, code, options)
+    def RawModule(self, *, code: str = "", options: tuple[str, ...] = (), path: str = "") -> Module:
+        assert bool(code) != bool(path)
+        return Module(self, code, options, path)
 
-    def check(self) -> None:
+    def check(self, device: int) -> None:
         """Once lost, a device answers everything with the same error."""
-        if self._lost:
+        if device in self._lost:
             raise CUDARuntimeError(ILLEGAL_ADDRESS)
 
-    def allocate(self) -> None:
-        self.check()
+    def allocate(self, device: int) -> None:
+        self.check(device)
         with self._lock:
             self.allocations += 1
             if self.allocations in self._no_memory:
                 self.shortages += 1
                 raise CUDARuntimeError(OUT_OF_MEMORY)
 
-    def launched(self, name: str) -> None:
+    def launched(self, name: str, blocks: int, threads: int, device: int) -> None:
         with self._lock:
+            self.check(device)
             self.launches.append(name)
-            self._lost = self._lost or len(self.launches) == self._lost_at
-        self.check()
+            self.shapes.append((blocks, threads))
+            self.launched_on[device] += 1
+            if self.launched_on[device] == self._lost_at.get(device):
+                self._lost.add(device)
+        self.check(device)
 
     @contextmanager
     def working(self) -> Any:
@@ -154,21 +177,38 @@ class StandIn(ModuleType):
 
     def _occupancy(self, pointer: int, threads: int, shared: int) -> int:
         assert pointer
-        assert threads in (32, 64, 96, 128)
-        return min(4, (PROPERTIES["sharedMemPerMultiprocessor"] // (shared + 1024)))  # type: ignore[operator]
+        assert threads in (32, 64, 96, 128, 256, 512)
+        return min(512 // threads, PROPERTIES["sharedMemPerMultiprocessor"] // (shared + 1024))  # type: ignore[operator]
+
+    def _create_program(self, code: str, name: str, headers: tuple[()], include_names: tuple[()]) -> int:
+        assert name.endswith(".cu")
+        assert headers == include_names == ()
+        self._programs[len(self._programs) + 1] = code
+        return len(self._programs)
+
+    def _compile_program(self, program: int, options: tuple[str, ...]) -> None:
+        assert program in self._programs
+        self.ptx_options = options
+
+    def _ptx(self, program: int) -> bytes:
+        """No compiler is here: the source, for `Module` to find."""
+        assert self.ptx_options
+        return self._programs[program].encode()
 
     def _copy(self, destination: int, source: int, nbytes: int, kind: int, stream: int) -> None:
-        self.check()
+        self.check(STREAMS[stream].device)
         device, host = (destination, source) if kind == 1 else (source, destination)
-        assert self.memory.holds(device)
-        assert self.memory.holds(device + nbytes - 1)
-        assert not self.memory.holds(host)
+        memory = self.memory[STREAMS[stream].device]
+        assert memory.holds(device)
+        assert memory.holds(device + nbytes - 1)
+        assert not any(memory.holds(host) for memory in self.memory)
         STREAMS[stream].ask(lambda: ctypes.memmove(destination, source, nbytes))
 
     def _set(self, address: int, value: int, nbytes: int, stream: int) -> None:
-        self.check()
-        assert self.memory.holds(address)
-        assert self.memory.holds(address + nbytes - 1)
+        self.check(STREAMS[stream].device)
+        memory = self.memory[STREAMS[stream].device]
+        assert memory.holds(address)
+        assert memory.holds(address + nbytes - 1)
         STREAMS[stream].ask(lambda: ctypes.memset(address, value, nbytes))
 
 
@@ -183,13 +223,19 @@ STREAMS: dict[int, Stream] = {}
 CURRENT = threading.local()
 
 
+def current() -> int:
+    """The current device of this thread; the engine leaves none to chance."""
+    device: int = CURRENT.device
+    return device
+
+
 class Device:
     def __init__(self, cupy: StandIn, number: int, capability: str) -> None:
         self._cupy, self.number = cupy, number
         self.compute_capability = capability
 
     def __enter__(self) -> Device:
-        self._cupy.check()
+        self._cupy.check(self.number)
         self._before = getattr(CURRENT, "device", None)
         CURRENT.device = self.number
         return self
@@ -200,9 +246,8 @@ class Device:
 
 class DeviceMemory:
     def __init__(self, cupy: StandIn, nbytes: int) -> None:
-        assert CURRENT.device is not None
-        cupy.allocate()
-        self._buffer = cupy.memory.allocate(nbytes)
+        cupy.allocate(current())
+        self._buffer = cupy.memory[current()].allocate(nbytes)
         self.ptr = self._buffer.address
 
     def __del__(self) -> None:
@@ -214,7 +259,7 @@ class Pinned(np.ndarray[Any, Any]):
     """Bytes, which NumPy can view, with an address."""
 
     def __new__(cls, cupy: StandIn, nbytes: int) -> Pinned:
-        cupy.check()
+        cupy.check(current())
         return np.zeros(nbytes, np.uint8).view(cls)
 
     @property
@@ -226,6 +271,7 @@ class Stream:
     def __init__(self, cupy: StandIn, non_blocking: bool) -> None:
         assert non_blocking  # or it would wait for the default stream
         self._cupy = cupy
+        self.device = current()
         self._due: list[Callable[[], object]] = []
         self._done = 0
         self.ptr = id(self)
@@ -259,42 +305,48 @@ class Event:
         assert block  # or it would spin
         assert disable_timing
         self._cupy = cupy
+        self._device = current()
 
     def record(self, stream: Stream) -> None:
-        self._cupy.check()
+        self._cupy.check(self._device)
+        assert stream.device == self._device
         self._stream, self._number = stream, stream.asked
 
     def synchronize(self) -> None:
-        self._cupy.check()
+        self._cupy.check(self._device)
         self._stream.reach(self._number)
 
 
 class Module:
-    def __init__(self, cupy: StandIn, code: str, options: tuple[str, ...]) -> None:
-        self._cupy, self._code, self._options = cupy, code, options
+    def __init__(self, cupy: StandIn, code: str, options: tuple[str, ...], path: str) -> None:
+        self._cupy, self._code, self._options, self._path = cupy, code, options, path
 
     def compile(self) -> None:
-        emulated(self._code, self._options)
+        if self._path:
+            self._code, self._options = Path(self._path).read_text(), kernels.OPTIONS
+        emulated(self._code, self._options, self._cupy.mode)
 
     def get_function(self, name: str) -> Function:
-        return Function(self._cupy, emulated(self._code, self._options), name)
+        return Function(self._cupy, emulated(self._code, self._options, self._cupy.mode), name)
 
 
 class Function:
     def __init__(self, cupy: StandIn, module: RawModule, name: str) -> None:
         self._cupy = cupy
+        self._device = current()
         self._kernel = module.get_function(name)
         self.name = name
         self.kernel = SimpleNamespace(ptr=id(self))
         self.max_dynamic_shared_size_bytes = 48 << 10
 
     def __call__(self, grid: Sequence[int], block: Sequence[int], args: Sequence[Any], *, shared_mem: int = 0) -> None:
-        self._cupy.check()
+        self._cupy.check(self._device)
         assert CURRENT.stream is not None
+        assert CURRENT.stream.device == current() == self._device
         assert shared_mem <= self.max_dynamic_shared_size_bytes
         CURRENT.stream.ask(lambda: self._run(tuple(grid), tuple(block), tuple(args), shared_mem))
 
     def _run(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...], shared_mem: int) -> None:
-        self._cupy.launched(self.name)
+        self._cupy.launched(self.name, grid[0], block[0], self._device)
         self._kernel.max_dynamic_shared_size_bytes = self.max_dynamic_shared_size_bytes
-        self._kernel(grid, block, args, shared_mem=shared_mem, memory=self._cupy.memory)
+        self._kernel(grid, block, args, shared_mem=shared_mem, memory=self._cupy.memory[self._device])

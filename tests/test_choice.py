@@ -22,7 +22,7 @@ PROBLEM = Problem("p", [Term(c=1, indices=[0, 1]), Term(c=2, indices=[1])], prob
 
 @pytest.mark.parametrize(
     ("given", "full"),
-    [("auto", "auto"), ("cpu", "cpu"), ("cuda", "cuda:0"), ("cuda:0", "cuda:0"), ("cuda:12", "cuda:12")],
+    [("auto", "auto"), ("cpu", "cpu"), ("cuda", "cuda"), ("cuda:0", "cuda:0"), ("cuda:12", "cuda:12")],
 )
 def test_names(given: str, full: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine_name(given) == full
@@ -63,7 +63,7 @@ def test_without_a_driver_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_gpu_too_many_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, StandIn(devices=2))
-    assert choose("cuda:1").engine.device == "cuda:1 Stand-in (sm_86)"
+    assert choose("cuda:1").engines[0].device == "cuda:1 Stand-in (sm_86)"
     with pytest.raises(EngineUnavailable, match="There is no cuda:2 on this machine. It has cuda:0 to cuda:1."):
         choose("cuda:2")
 
@@ -78,11 +78,11 @@ def test_a_gpu_that_cannot_be_used_says_why(monkeypatch: pytest.MonkeyPatch) -> 
 def test_automatic_takes_the_gpu_if_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     choice = choose("auto")
-    assert (choice.name, choice.engine.name) == ("cpu", "cpu")
+    assert (choice.name, choice.engines[0].name) == ("cpu", "cpu")
     assert choice.reason.startswith("No GPU can be used. CUDA needs CuPy")
     cupy = installed(monkeypatch, StandIn())
     choice = choose("auto")
-    assert (choice.name, choice.engine.name) == ("cuda:0", "cuda")
+    assert (choice.name, choice.engines[0].name) == ("cuda:0", "cuda")
     cupy.fail_allocation(1)
     assert "can't be used: MemoryError" in choose("auto").reason
 
@@ -91,13 +91,35 @@ def test_each_engine_has_a_backend_in_a_trio_run(monkeypatch: pytest.MonkeyPatch
     installed(monkeypatch, StandIn(devices=2))
 
     async def use() -> None:
-        cpu, first, second = local_backend("cpu"), local_backend("cuda"), local_backend("cuda:1")
-        assert len({id(backend) for backend in (cpu, first, second)}) == 3
-        assert local_backend("auto") is local_backend("cuda:0") is first
+        cpu, both, second = local_backend("cpu"), local_backend("cuda"), local_backend("cuda:1")
+        assert len({id(backend) for backend in (cpu, both, second)}) == 3
+        assert local_backend("auto") is both
         assert local_backend() is cpu
-        assert first.statistics().workers == 3
+        assert (both.statistics().workers, second.statistics().workers) == (6, 3)
 
     trio.run(use)
+
+
+def test_a_machines_only_gpu_has_one_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, StandIn())
+
+    async def use() -> None:
+        assert local_backend("cuda") is local_backend("cuda:0") is local_backend("auto")
+
+    trio.run(use)
+
+
+def test_all_gpus_that_can_be_used_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    cupy = installed(monkeypatch, StandIn(devices=3))
+    assert [engine.device[:6] for engine in choose("cuda").engines] == ["cuda:0", "cuda:1", "cuda:2"]
+    cupy.fail_allocation(2)
+    choice = choose("auto")
+    assert [engine.device[:6] for engine in choice.engines] == ["cuda:0", "cuda:2"]
+    assert choice.name == "cuda"
+    assert choice.reason.startswith("A GPU can be used. cuda:1 is there, but can't be used: MemoryError")
+    cupy.fail_allocation(1, 2, 3)
+    with pytest.raises(EngineUnavailable, match="cuda:0 is there, but can't be used"):
+        choose("cuda")
 
 
 def test_automatic_and_the_cpu_share_a_backend_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

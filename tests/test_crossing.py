@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gpuqio.backend import JobError
-from gpuqio.errors import InputError, InvalidParameter, InvalidProblem
+from gpuqio.errors import EngineUnavailable, InputError, InvalidParameter, InvalidProblem
 from gpuqio.result import StopReason
 from gpuqio.scheduler.crossing import Answer, Crossing, Item, Stop, job_error
 from gpuqio.scheduler.lifecycle import Event
@@ -27,6 +27,16 @@ def begun(name: str, seconds: float = 0.001, reason: StopReason | None = None, *
 
 def cross(engine: FakeEngine, *items: Item, seconds: float = 0.020, stop: Stop | None = None) -> list[Answer]:
     return Crossing(engine, items, seconds, stop or Stop(), engine.clock)()
+
+
+def test_a_lost_engine_gives_back_what_may_begin_elsewhere() -> None:
+    lost = EngineUnavailable("it is lost")
+    for elsewhere, told in ((True, "fail return return"), (False, "fail fail fail")):
+        engine = FakeEngine(lost="it is lost")
+        items = [begun("a", breaks="advance", error=lost), *(fresh(n, breaks="start", error=lost) for n in "bc")]
+        answers = Crossing(engine, items, 0.020, Stop(), engine.clock, elsewhere)()
+        assert events(answers) == told
+        assert [answer.run for answer in answers] == [None] * 3
 
 
 def events(answers: list[Answer]) -> str:

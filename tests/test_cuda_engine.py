@@ -18,7 +18,7 @@ from gpuqio.engines.base import Engine, Work
 from gpuqio.engines.cpu import CpuEngine
 from gpuqio.engines.cuda import CudaEngine
 from gpuqio.engines.device_memory import ALIGNMENT
-from gpuqio.engines.kernels import narrowest
+from gpuqio.engines.kernels import OPTIONS, narrowest
 from gpuqio.errors import EngineUnavailable
 from gpuqio.pack import pack
 from gpuqio.problem import Problem, ProblemType
@@ -27,7 +27,7 @@ from gpuqio.scheduler.local import local_backend
 from gpuqio.solvers import parse
 from gpuqio.solvers.base import Solver
 from gpuqio.terms import Term
-from gpuqio.trio import Workspace
+from gpuqio.trio import Job, Workspace
 from tests.stand_in_cupy import StandIn, installed
 from tests.strategies import problems
 
@@ -38,8 +38,10 @@ FREE_PT, FREE_SA = "microsoft.paralleltempering-parameterfree.cpu", "microsoft.s
 GO = threading.Event()
 SPINS, BITS = ProblemType.ising, ProblemType.pubo
 
-MIXED = 300
-"""Problems of the long test; each is a job."""
+MIXED = 200
+"""Problems of a long test; each is a job."""
+
+LOST = "EngineUnavailable: cuda:0 Stand-in (sm_86) was lost (CUDARuntimeError: cudaError 700)"
 
 
 @pytest.fixture
@@ -178,7 +180,7 @@ def test_a_large_problem_goes_in_parts(cupy: StandIn, monkeypatch: pytest.Monkey
 
 
 def test_rounds_are_bounded_and_everyone_has_a_turn(cupy: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda, "MOST_PROBLEMS", 3)
+    monkeypatch.setattr(cuda, "MOST_PARTS", 3)
     assert agree(CudaEngine(), *KINDS, sweeps=3, replicas=2, seed=1)
 
 
@@ -226,10 +228,10 @@ def test_streams_are_used_side_by_side(cupy: StandIn) -> None:
     together = threading.Barrier(2)
     launched = cupy.launched
 
-    def meet(name: str) -> None:
+    def meet(name: str, blocks: int, threads: int, device: int) -> None:
         if name == "register_2":
             together.wait(timeout=60)
-        launched(name)
+        launched(name, blocks, threads, device)
 
     cupy.launched = meet  # type: ignore[method-assign]
     expected = solve(CpuEngine(), dense(40), sweeps=1, replicas=2, seed=1)[0]
@@ -291,7 +293,7 @@ def test_what_an_error_broke_off_has_no_result(cupy: StandIn, monkeypatch: pytes
     engine = CudaEngine()
     run = engine.start(Work((dense(40), ring(9)), parse(PT, {"sweeps": 4, "seed": 5})))
     with monkeypatch.context() as broken:
-        broken.setattr(cupy, "launched", lambda name: 1 / (name != "register_2"))
+        broken.setattr(cupy, "launched", lambda name, *shape: 1 / (name != "register_2"))
         with pytest.raises(ZeroDivisionError):
             engine.advance([run], 10.0, GO)
     for call in (lambda: engine.advance([run], 10.0, GO), lambda: engine.outcome(run, StopReason.CANCELLED)):
@@ -321,7 +323,9 @@ def test_a_lost_device_ends_the_engine_and_keeps_what_had_ended(cupy: StandIn) -
 
 def mixed(number: int) -> Problem:
     n = 4 + number * 7 % 37
-    return (dense(n, number), ring(n, number), klocal(n, number), klocal(n, number, BITS))[number % 4]
+    if number % 4 < 2:
+        return (dense, ring)[number % 4](n, number)
+    return klocal(n, number, (SPINS, BITS)[number % 2])
 
 
 def solver(number: int, forever: bool = False) -> Solver:
@@ -345,22 +349,32 @@ def survivors_agree(records: list[JobRecord]) -> Counter[Status]:
     return Counter(record.status for record in records)
 
 
-async def run_all(cupy: StandIn, lose_at: int | None) -> list[JobRecord]:
-    """Every third job would run for ever, and is cancelled. Memory runs out once."""
-    async with Workspace(engine="cuda") as workspace:
-        cupy.fail_allocation(8)
+async def run_all(cupy: StandIn, count: int, lose_at: int | None = None) -> list[JobRecord]:
+    """Every third job would run for ever, and is cancelled some time after. Memory runs out once."""
+    async with Workspace(engine="cuda") as workspace, trio.open_nursery() as nursery:
+        local_backend("cuda")  # the engines take their own memory first
+        cupy.fail_allocation(2)
         if lose_at is not None:
             cupy.fail_launch(lose_at)
-        jobs = [await workspace.submit(mixed(k), solver(k, forever=k % 3 == 0)) for k in range(MIXED)]
-        async with trio.open_nursery() as nursery:
-            for number, job in enumerate(jobs):
-                nursery.start_soon(job.cancel if number % 3 == 0 else job.wait_until_completed)
-        return [local_backend("cuda").get(job.id) for job in jobs]
+        jobs: list[Job] = []
+        for number in range(count + 50):
+            if number < count:
+                jobs.append(await workspace.submit(mixed(number), solver(number, forever=number % 3 == 0)))
+            if number >= 50:
+                job = jobs[number - 50]
+                nursery.start_soon(job.cancel if number % 3 == 2 else job.wait_until_completed)
+    backend = local_backend("cuda")
+    return [backend.get(job.id) for job in jobs]
+
+
+def reasons(records: list[JobRecord]) -> set[str]:
+    """Why jobs failed, without what to do next."""
+    return {record.error.message.partition(", and")[0] for record in records if record.error is not None}
 
 
 @pytest.mark.slow
 def test_many_jobs_with_cancellation_and_a_shortage(cupy: StandIn) -> None:
-    records = trio.run(run_all, cupy, None)
+    records = trio.run(run_all, cupy, MIXED)
     assert cupy.shortages == 1
     cancelled = len(range(0, MIXED, 3))
     assert survivors_agree(records) == {Status.Succeeded: MIXED - cancelled, Status.Cancelled: cancelled}
@@ -368,12 +382,69 @@ def test_many_jobs_with_cancellation_and_a_shortage(cupy: StandIn) -> None:
 
 @pytest.mark.slow
 def test_many_jobs_and_a_lost_device(cupy: StandIn) -> None:
-    records = trio.run(run_all, cupy, 60)
+    records = trio.run(run_all, cupy, MIXED, 20)
     ended = survivors_agree(records)
     assert cupy.shortages == 1
     assert ended[Status.Failed] > 0
     assert sum(ended.values()) == MIXED
+    assert reasons(records) == {LOST}
+
+
+@pytest.mark.slow
+def test_a_thousand_jobs_on_two_devices_of_which_one_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What had begun on the lost one fails; all else is finished by the other."""
+    monkeypatch.setattr(cuda, "PIECE", ALIGNMENT)
+    cupy = installed(monkeypatch, StandIn(devices=2))
+    records = trio.run(run_all, cupy, 1000, 20)
+    ended = survivors_agree(records)
+    assert cupy.shortages == 1
+    assert 0 < ended[Status.Failed] < ended[Status.Succeeded]
+    assert sum(ended.values()) == 1000
+    assert reasons(records) == {LOST}
+    devices = Counter(record.results[0].report.device for record in records if record.results)
+    assert devices["cuda:1 Stand-in (sm_86)"] > 0
+    assert cupy.launched_on[0] == 20
+
+
+async def run_some(names: range) -> list[JobRecord]:
+    async with Workspace(engine="cuda") as workspace:
+        jobs = [await workspace.submit(mixed(number), solver(number)) for number in names]
+        for job in jobs:
+            await job.wait_until_completed()
+        return [local_backend("cuda").get(job.id) for job in jobs]
+
+
+def test_devices_share_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker of each device waits for one of the other: were one device to do all, it would wait for ever."""
+    cupy = installed(monkeypatch, StandIn(devices=2))
+    together = threading.Barrier(2)
+    met: set[int] = set()
+    launched = cupy.launched
+
+    def meet(name: str, blocks: int, threads: int, device: int) -> None:
+        if device not in met:
+            met.add(device)
+            together.wait(timeout=60)
+        launched(name, blocks, threads, device)
+
+    monkeypatch.setattr(cupy, "launched", meet)
+    records = trio.run(run_some, range(12))
+    assert survivors_agree(records) == {Status.Succeeded: 12}
+    assert {record.results[0].report.device[:6] for record in records if record.results} == {"cuda:0", "cuda:1"}
+
+
+def test_with_all_devices_lost_what_comes_fails_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    cupy = installed(monkeypatch, StandIn(devices=2))
+    for device in range(2):
+        cupy.fail_launch(1, device)
+    records = trio.run(run_some, range(40))
+    assert Counter(record.status for record in records) == {Status.Failed: 40}
     for record in records:
-        if record.status is Status.Failed:
-            assert record.error is not None
-            assert "cuda:0 Stand-in (sm_86) was lost (CUDARuntimeError: cudaError 700)" in record.error.message
+        assert record.error is not None
+        assert "was lost (CUDARuntimeError: cudaError 700)" in record.error.message
+
+
+def test_a_gpu_newer_than_the_compiler_runs_its_ptx(monkeypatch: pytest.MonkeyPatch) -> None:
+    cupy = installed(monkeypatch, StandIn(capability="121"))
+    assert agree(CudaEngine(), *KINDS, sweeps=2, replicas=2, seed=1)
+    assert cupy.ptx_options == (*OPTIONS, "-ftz=true", "-arch=compute_90")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
+from gpuqio.engines import kernels
 from tests import nvrtc
 from tests.kernel_budget import COMMAND, Figures, budget, differences, faults, survey
 from tests.kernel_costs import occupancy
@@ -52,6 +57,30 @@ def test_a_planted_fault_is_found(fault: str, architecture: int) -> None:
 def test_a_kernel_that_does_not_compile_says_why() -> None:
     with pytest.raises(RuntimeError, match=r'identifier "oops" is undefined'):
         nvrtc.compiled(90, 'extern "C" __global__ void k(int* p) { p[0] = oops; }')
+
+
+class Loaded:
+    """A `cupy.RawModule` of a file: the driver would read it here."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def compile(self) -> None:
+        self.text = Path(self._path).read_text()
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_a_gpu_newer_than_the_compiler_gets_ptx_of_its_newest() -> None:
+    compiler = nvrtc.Nvrtc()
+    newest = max(compiler.getSupportedArchs())
+    cupy = SimpleNamespace(cuda=SimpleNamespace(nvrtc=compiler), RawModule=Loaded)
+    text = kernels._compile(cupy, str(newest + 1)).text
+    assert re.findall(r"^\.target (\w+)$", text, re.MULTILINE) == [f"sm_{newest}"]
+    entries = re.findall(r"^\.visible \.entry (\w+)\(", text, re.MULTILINE)
+    assert sorted(entries) == sorted(budget()["sm_90"])
+    assert re.search(r"mul\S*\.ftz\.f32", text)
+    assert "fma." not in text
 
 
 @pytest.mark.parametrize(

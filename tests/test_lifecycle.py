@@ -14,6 +14,8 @@ LIVES = [
     ("begin cancel advance finish", "waiting executing cancelling cancelling cancelled"),
     ("begin cancel cancel return", "waiting executing cancelling cancelling cancelled"),
     ("begin cancel fail", "waiting executing cancelling failed"),
+    ("begin return fail", "waiting executing executing failed"),
+    ("begin return cancel return", "waiting executing executing cancelling cancelled"),
     ("assign finish", "waiting assigned succeeded"),
     ("assign advance finish", "waiting assigned executing succeeded"),
     ("assign return begin", "waiting assigned waiting executing"),

@@ -142,7 +142,7 @@ def test_a_scheduler_that_breaks_takes_nothing_else_down(
 ) -> None:
     async def use() -> None:
         backend = local_backend()
-        monkeypatch.setattr(backend._policy, "report", lambda worker, answers: 1 / 0)
+        monkeypatch.setattr(backend._policy, "report", lambda worker, answers, lost: 1 / 0)
         record = await backend.solve(a_request("a"))
         assert record.status is Status.Failed
         assert record.error is not None

@@ -89,7 +89,7 @@ async def test_statistics(autojump_clock: Clock) -> None:
 async def test_small_jobs_cross_together_and_workers_work_at_once(autojump_clock: Clock) -> None:
     engine = FakeEngine()
     workers = FakeWorkers(engine)
-    scheduler = Scheduler(engine, workers, 2, clock=engine.clock)
+    scheduler = Scheduler([engine], workers, 2, clock=engine.clock)
     for number in range(1_000):
         scheduler.submit_nowait(a_request(str(number), 0.00005))
     async with trio.open_nursery() as nursery:
@@ -356,7 +356,7 @@ async def test_an_executor_that_fails_fails_the_slices_jobs_only(autojump_clock:
             raise RuntimeError("can't start new thread")
         return await workers(crossing)
 
-    scheduler = Scheduler(engine, execute, 1, clock=engine.clock)
+    scheduler = Scheduler([engine], execute, 1, clock=engine.clock)
     async with trio.open_nursery() as nursery:
         await nursery.start(scheduler.run)
         record = await scheduler.solve(a_request("a"))
@@ -368,7 +368,7 @@ async def test_an_executor_that_fails_fails_the_slices_jobs_only(autojump_clock:
 
 
 async def test_when_it_is_closed_its_jobs_fail_and_nothing_hangs(autojump_clock: Clock) -> None:
-    scheduler = Scheduler(FakeEngine(), FakeWorkers(FakeEngine()), 1, max_waiting=2)
+    scheduler = Scheduler([FakeEngine()], FakeWorkers(FakeEngine()), 1, max_waiting=2)
     records: list[JobRecord] = []
 
     async def collect(ask: Callable[[Request], Awaitable[JobRecord]], request: Request) -> None:
@@ -395,7 +395,7 @@ async def test_when_it_is_closed_its_jobs_fail_and_nothing_hangs(autojump_clock:
 
 async def test_when_it_breaks_its_jobs_are_told_why(autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = FakeEngine()
-    scheduler = Scheduler(engine, FakeWorkers(engine), 1)
+    scheduler = Scheduler([engine], FakeWorkers(engine), 1)
     scheduler.submit_nowait(a_request("a"))
     monkeypatch.setattr(scheduler._policy, "decide", lambda now: 1 / 0)
     with pytest.RaisesGroup(ZeroDivisionError):

@@ -307,7 +307,7 @@ def test_nothing_is_kept_of_owners_and_priorities_without_jobs() -> None:
             policy.decide(0.0)
             policy.report(0, [finished(job)])
     policy.decide(0.0)
-    assert (policy._turns._owners, policy._turns._levels, policy._turns._heap) == ({}, {}, [])
+    assert (policy._turns._owners, policy._turns._levels, policy._turns._heaps[0]) == ({}, {}, [])
 
 
 def test_a_full_queue_refuses_and_names_its_bound() -> None:
@@ -491,11 +491,83 @@ def test_deadlines_are_kept_in_a_heap() -> None:
     assert Ordered.compared < 1_024 * 4 * 10
 
 
+def test_what_has_not_begun_goes_where_a_worker_is_free_and_runs_stay_where_they_began() -> None:
+    policy = Policy(workers=2, places=2)
+    assert policy.workers == 4
+    a, b, c = (Job(name) for name in "abc")
+    for worker, job in enumerate((a, b)):
+        policy.admit(job)
+        assert told(policy.decide(0.0)) == [f"{worker}: {job.id}, 20 ms"]
+    policy.report(0, [long_run(a)])
+    policy.report(1, [long_run(b)])
+    assert (a.home, b.home) == (0, 1)
+    policy.admit(c)
+    # Worker 0 is in the first place, as is 2; 1 and 3 are in the second.
+    assert told(policy.decide(0.0)) == ["0: a, 20 ms", "1: b, 20 ms", "2: c, 20 ms"]
+    policy.report(0, [long_run(a)])
+    policy.cancel(a)
+    assert told(policy.decide(0.0)) == ["0: close a"]
+
+
+def test_in_every_place_runs_and_new_jobs_alternate() -> None:
+    policy = Policy(workers=1, places=2)
+    runs = [Job("run0"), Job("run1")]
+    for job in runs:
+        policy.admit(job)
+        policy.decide(0.0)
+    for worker, job in enumerate(runs):
+        policy.report(worker, [long_run(job)])
+    begun: list[str] = []
+    for number in range(20):
+        policy.admit(Job(f"{number}"))
+        for action in policy.decide(0.0):
+            assert isinstance(action, Advance)
+            begun += [f"{job.id}@{action.worker}" for job in action.jobs]
+            policy.report(action.worker, [long_run(job) if job in runs else finished(job, 0.02) for job in action.jobs])
+    assert min(begun.count("run0@0"), begun.count("run1@1")) >= 9
+
+
+def test_what_a_lost_place_did_not_begin_goes_elsewhere() -> None:
+    policy = Policy(workers=2, places=2)
+    run, a, b = Job("run"), Job("a"), Job("b")
+    policy.admit(run)
+    policy.decide(0.0)
+    policy.report(0, [long_run(run)])
+    assert told(policy.decide(0.0)) == ["0: run, 20 ms"]
+    policy.admit(a)
+    assert told(policy.decide(0.0)) == ["1: a, 20 ms"]
+    assert policy.elsewhere(1)
+    policy.report(1, [Finding(a, Event.RETURN)], lost=True)
+    assert a.state is State.EXECUTING
+    assert told(policy.decide(0.0)) == ["2: a, 20 ms"]
+    assert not policy.elsewhere(2)
+    policy.report(2, [long_run(a)], lost=True)
+    policy.admit(b)
+    assert told(policy.decide(0.0)) == ["1: b, 20 ms", "2: a, 20 ms"]  # both to be told why
+
+
+def test_a_job_that_a_lost_place_gave_back_is_cancelled_at_once() -> None:
+    policy = Policy(workers=1, places=2)
+    a, high = Job("a"), Job("high", priority=1)
+    policy.admit(a)
+    policy.decide(0.0)
+    policy.admit(high)
+    policy.decide(0.0)
+    policy.report(0, [Finding(a, Event.RETURN)], lost=True)
+    assert policy.decide(0.0) == []
+    policy.cancel(a)
+    assert a.state is State.CANCELLED
+    policy.report(1, [finished(high)])
+    assert policy.decide(0.0) == []
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_happens_every_job_ends_and_the_books_balance(seed: int) -> None:
     draw = random.Random(seed)
-    workers = draw.randint(1, 4)
-    policy = Policy(workers, max_waiting=20)
+    places, each = 1 + seed % 3, draw.randint(1, 4)
+    workers = places * each
+    policy = Policy(each, max_waiting=20, places=places)
+    lost: set[int] = set()
     busy: dict[int, tuple[Job, ...]] = {}
     jobs: list[Job] = []
     now = 0.0
@@ -505,14 +577,20 @@ def test_whatever_happens_every_job_ends_and_the_books_balance(seed: int) -> Non
             if isinstance(action, Advance | Close):
                 assert action.worker not in busy
                 assert action.jobs
+                homes = {job.home for job in action.jobs}
+                closed = policy.place(action.worker) in lost and len(lost) < places
+                assert homes <= {policy.place(action.worker)} | (set() if closed else {None})
                 busy[action.worker] = action.jobs
 
     def bring_back(worker: int, ending: bool) -> None:
         findings = []
-        back = False
-        for place, job in enumerate(busy.pop(worker)):
-            new = job.state is State.ASSIGNED or (job.state is State.CANCELLING and math.isnan(job.predicted))
-            back = back or (place > 0 and new and draw.random() < 0.3)
+        fails = policy.elsewhere(worker) and draw.random() < 0.02
+        if fails:
+            lost.add(policy.place(worker))
+        back = fails
+        for rank, job in enumerate(busy.pop(worker)):
+            new = job.home is None
+            back = back or (rank > 0 and new and draw.random() < 0.3)
             if back and new:
                 findings.append(Finding(job, Event.RETURN))
             elif job.reason is not None or draw.random() < (0.9 if ending else 0.3):
@@ -520,7 +598,7 @@ def test_whatever_happens_every_job_ends_and_the_books_balance(seed: int) -> Non
             else:
                 spent = draw.random() * SLICE
                 findings.append(Finding(job, Event.ADVANCE, draw.choice([0.001, 1.0, math.inf]), spent, spent))
-        policy.report(worker, findings)
+        policy.report(worker, findings, lost=fails)
 
     def check() -> None:
         states = Counter(job.state for job in jobs)

@@ -11,13 +11,13 @@ namespace gq {
 // hotter rung and b on the colder, they change places when (beta_b - beta_a)(E_a - E_b) <= -log u.
 // The draw of a pair stands at position = slot of its hotter rung. Pairs are disjoint: 32 slots are asked at once.
 GQ void exchange(Ensemble& e, unsigned sweep, key seed) {
-    const int rungs = e.rungs;
+    const int rungs = e.rungs, end = e.first_chain + e.chains;
     int first_rung = 0;  // counted, because a GPU divides integers by way of approximate floats
-    for (int begin = 0; begin < e.chains; begin += 32, first_rung += 32) {
+    for (int begin = e.first_chain; begin < end; begin += 32, first_rung += 32) {
         vu word[4];
         philox(lane() + unsigned(begin), splat(sweep), splat(0u), splat(unsigned(EXCHANGE)), seed, word);
         const vf draw = neg_log_uniform(word[0]);
-        const int count = e.chains - begin < 32 ? e.chains - begin : 32;
+        const int count = end - begin < 32 ? end - begin : 32;
         while (first_rung >= rungs) first_rung -= rungs;
         vote(count, [&](int l) {
             const int slot = begin + l;

@@ -79,8 +79,8 @@ GQ void register_sweep(RegisterChain<WORDS>& c, int n, const int32_t* rows, cons
 template <int WORDS>
 GQ void advance_registers(Ensemble& e, int sweeps, const int32_t* rows) {
     const int w = team_rank(), count = w < warps(e) ? chains_of(e, w) : 0;
-    const vu chain = lane() + unsigned(32 * w);
-    const int64_t begin = int64_t(32 * w);
+    const int64_t begin = first_of(e, w);
+    const vu chain = lane() + unsigned(begin);
     RegisterChain<WORDS> c = {};
     vi flips = splat(0);
     vote(count, [&](int l) {

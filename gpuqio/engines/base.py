@@ -58,6 +58,10 @@ class Engine(Protocol[R]):
     @property
     def device(self) -> str: ...
 
+    @property
+    def lost(self) -> str:
+        """Why it can compute no more, and refuses everything; empty while it can."""
+
     def start(self, work: Work) -> R:
         """Check, pack and initialise. Raises `InputError` for a bad problem or parameter."""
 

@@ -27,6 +27,7 @@ class CpuEngine:
     """
 
     name = "cpu"
+    lost = ""
 
     def __init__(self) -> None:
         library()

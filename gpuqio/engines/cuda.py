@@ -10,14 +10,15 @@ from typing import Any
 
 from gpuqio.engines.base import StopFlag, Work
 from gpuqio.engines.cuda_chains import CudaChains
-from gpuqio.engines.cuda_launch import MOST_PROBLEMS, ORDERS_BYTES, Launcher
+from gpuqio.engines.cuda_launch import ORDERS_BYTES, Launcher
+from gpuqio.engines.cuda_round import MOST_PARTS
 from gpuqio.engines.device_memory import Arena
 from gpuqio.engines.device_stream import DeviceStream
 from gpuqio.engines.solve import Solve, SolveRun
 from gpuqio.errors import EngineUnavailable
 from gpuqio.result import Result, StopReason
 
-__all__ = ["STREAMS", "CudaEngine", "CudaRun"]
+__all__ = ["STREAMS", "CudaEngine", "CudaRun", "device_count"]
 
 STREAMS = 3
 """Workers of a device: while the kernels of one run, another copies and a third decides what comes next."""
@@ -51,12 +52,11 @@ class CudaEngine:
     """
 
     name = "cuda"
-    workers = STREAMS
 
     def __init__(self, device: int = 0) -> None:
         self._cupy = cupy = _cupy_with(device)
         self._number = device
-        self._lost = ""
+        self.lost = ""
         self._faults = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)
         self._streams: queue.SimpleQueue[tuple[DeviceStream, int]] = queue.SimpleQueue()
         try:
@@ -101,8 +101,8 @@ class CudaEngine:
         chains = [_chains(solve) for solve in run.solves if solve.stop_reason is None]
         if chains:
             with self._stream() as (stream, orders):
-                for begin in range(0, len(chains), MOST_PROBLEMS):
-                    self._fetch(stream, orders, chains[begin : begin + MOST_PROBLEMS])
+                for begin in range(0, len(chains), MOST_PARTS):
+                    self._fetch(stream, orders, chains[begin : begin + MOST_PARTS])
         return tuple(s.result(self.name, self.device, reason) for s in run.solves)
 
     def _predict(self, solve: Solve[CudaChains]) -> float:
@@ -119,12 +119,12 @@ class CudaEngine:
         shortage: MemoryError | None = None
         for solve in solves:
             chains = _chains(solve)
-            if not chains.on_device and shortage is None and len(placed) < MOST_PROBLEMS:
+            if not chains.on_device and shortage is None and len(placed) < MOST_PARTS:
                 try:
                     chains.move_in(self._arena)
                 except MemoryError as error:
                     shortage = error
-            (placed if chains.on_device and len(placed) < MOST_PROBLEMS else others).append(solve)
+            (placed if chains.on_device and len(placed) < MOST_PARTS else others).append(solve)
         if shortage is not None and not placed and self._arena.used <= self._overhead:
             self._move_in(_chains(others[0]))
             return [others[0]], others[1:]
@@ -148,17 +148,16 @@ class CudaEngine:
     def _round(self, stream: DeviceStream, orders: int, solves: list[Solve[CudaChains]], seconds: float) -> None:
         """About `seconds` of sweeps, shared out evenly; at least one of each. Who ended takes the next stage."""
         chains = [_chains(solve) for solve in solves]
-        variants = [self._launcher.variant(c.layout, c.stage) for c in chains]
-        crowd = self._launcher.time([(v, 1.0) for v in variants])
-        share = seconds / self.seconds_per_work / crowd
+        arranged = self._launcher.arrange(chains)
+        share = seconds / self.seconds_per_work / arranged.time([1.0] * len(solves))
         sweeps = [max(1, min(s.sweeps_left, int(share / s.sweep_work))) for s in solves]
         before = [c.sweeps for c in chains]
-        took = self._launcher.advance(stream, orders, chains, sweeps)
+        took = self._launcher.advance(stream, orders, arranged, sweeps)
         done = [(c.sweeps - b) * s.sweep_work for c, b, s in zip(chains, before, solves, strict=True)]
         total = sum(done) or 1.0
         for solve, work in zip(solves, done, strict=True):
             solve.seconds += took * work / total
-        units = self._launcher.time(list(zip(variants, done, strict=True)))
+        units = arranged.time(done)
         if took > 1e-4 and units:
             self.seconds_per_work += 0.5 * (took / units - self.seconds_per_work)
         for c in chains:
@@ -177,14 +176,14 @@ class CudaEngine:
             if not c.on_device:
                 self._move_in(c)
         if fresh:
-            self._launcher.advance(stream, orders, fresh, [0] * len(fresh))
+            self._launcher.advance(stream, orders, self._launcher.arrange(fresh), [0] * len(fresh))
         for c in chains:
             c.fetch(stream)
         stream.finish()
 
     def _check(self) -> None:
-        if self._lost:
-            raise EngineUnavailable(self._lost)
+        if self.lost:
+            raise EngineUnavailable(self.lost)
 
     @contextmanager
     def _stream(self) -> Iterator[tuple[DeviceStream, int]]:
@@ -196,11 +195,11 @@ class CudaEngine:
             with self._cupy.cuda.Device(self._number):
                 yield stream, orders
         except self._faults as error:
-            self._lost = (
+            self.lost = (
                 f"{self.device} was lost ({_text(error)}), and with it all that was on it. Start the program anew; "
                 "engine='cpu' needs no GPU."
             )
-            raise EngineUnavailable(self._lost) from error
+            raise EngineUnavailable(self.lost) from error
         except BaseException:
             stream.finish()  # what was asked of it still uses the memory of those who are about to free theirs
             raise
@@ -218,6 +217,11 @@ class CudaEngine:
             if error.status != runtime.errorMemoryAllocation:
                 raise
             raise MemoryError(str(error)) from error
+
+
+def device_count() -> int:
+    """How many GPUs CuPy sees, at least one. Raises EngineUnavailable, as `CudaEngine` does."""
+    return int(_cupy_with(0).cuda.runtime.getDeviceCount())
 
 
 def _cupy_with(device: int) -> Any:

@@ -43,7 +43,8 @@ class Descriptor(ctypes.Structure):
         ("problem", ProblemDescriptor),
         ("seed_low", ctypes.c_uint32),
         ("seed_high", ctypes.c_uint32),
-        *((name, ctypes.c_int32) for name in ("chains", "rungs", "sweep", "sweeps", "weight_bytes", "move")),
+        *((name, ctypes.c_int32) for name in ("first_chain", "chains", "rungs", "sweep", "sweeps", "weight_bytes")),
+        ("move", ctypes.c_int32),
         ("option", ctypes.c_int32 * 4),
         ("goal", ctypes.c_int64),
         *((name, _P) for name in ("temperature", "gap", "table")),
@@ -142,6 +143,10 @@ class EnsembleBase:
     def reached(self) -> int:
         """After how many sweeps `lowest` was visited."""
         return int(self._descriptor.reached)
+
+    @property
+    def has_goal(self) -> bool:
+        return int(self._descriptor.goal) > _NO_GOAL
 
     @property
     def reached_goal(self) -> bool:

@@ -26,6 +26,8 @@ __all__ = [
     "THREADS",
     "Launch",
     "advance_launch",
+    "block_sizes",
+    "chains_a_warp",
     "compiled",
     "move_launch",
     "narrowest",
@@ -34,7 +36,10 @@ __all__ = [
 ]
 
 THREADS = 128
-"""Threads of a block: the launch bounds in kernels.cu."""
+"""Threads of a block, where nothing asks for more."""
+
+MOST_THREADS = 512
+"""Of a block that sweeps: the launch bounds in kernels.cu."""
 
 OPTIONS = ("-std=c++17", "-fmad=false")
 """No fma, and CuPy adds -ftz=true: with the kernels' own +, -, * every machine then gives the same bits."""
@@ -152,6 +157,22 @@ def advance_launch(layout: Layout, chains: int, most_shared: int) -> Launch:
 def move_launch(layout: Layout, move: Move) -> Launch:
     """The entry that makes sweeps of a move other than Metropolis."""
     return Launch(f"{move.kind.name.lower()}_{_NAMES[layout.strategy]}", THREADS, 0)
+
+
+def chains_a_warp(name: str) -> int:
+    """How many chains a warp of an entry that sweeps takes at a time."""
+    return 1 if name.startswith("window") else 32
+
+
+def block_sizes(name: str, chains: int) -> list[int]:
+    """The threads that a block of an entry may have, ascending: a warp beyond four only if there are chains for it.
+
+    An entry with its chains in registers needs a thread for each, and has no use for more.
+    """
+    warps = -(-chains // chains_a_warp(name))
+    if name.startswith("register"):
+        return [32 * warps]
+    return [THREADS, *(threads for threads in (2 * THREADS, MOST_THREADS) if threads <= 32 * warps)]
 
 
 def narrowest(layout: Layout) -> str:

@@ -117,6 +117,7 @@ class Crossing:
         seconds: for advancing all of them together. A worker that has spent as much on starts begins no more.
         stop: ends the slice early.
         clock: seconds, from any zero.
+        elsewhere: what is not begun here, because the engine is lost, may be begun on another one.
     """
 
     engine: Engine[Any]
@@ -124,6 +125,7 @@ class Crossing:
     seconds: float
     stop: Stop
     clock: Callable[[], float] = time.perf_counter
+    elsewhere: bool = False
 
     def __call__(self) -> list[Answer]:
         """Start, advance, and give outcomes: one answer an item, in order."""
@@ -149,6 +151,9 @@ class Crossing:
                     break  # started, and ready for a slice of its own
                 group.append(hand)
                 room -= hand.predicted
+            elif self.elsewhere and self.engine.lost:
+                hand.error = None  # as if it had never come here
+                break
             if room <= 0 or self.clock() - began >= self.seconds or self.stop.is_set():
                 break
         return group

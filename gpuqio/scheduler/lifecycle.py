@@ -3,11 +3,13 @@
 Everything that changes a job's state goes through `after`; nothing here knows who asks, or why.
 
 A job waits, is executed slice by slice, and ends in one of three final states that never change again.
-Three things make the table longer than that sentence:
+Four things make the table longer than that sentence:
 
 - A worker is handed several small jobs at once and finds out only there how long each takes. The first
   of them begins at once. The others are *assigned*: when the slice is full before their turn they come
   back and wait again. Users see an assigned job as Waiting, so a status never goes backwards.
+- A worker whose device is lost gives back what it has not started, the first job too. That one is
+  executing and stays so, in the queue, until another worker starts it.
 - A job in a worker's hands can't be ended from outside. It is *cancelling* until the worker lets go;
   users see it as Executing. From then on it can't succeed: whatever the worker brings back, a requested
   cancellation is honoured, and only an error may overrule it.
@@ -74,6 +76,7 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         Event.CANCEL: State.CANCELLING,
     },
     State.EXECUTING: {
+        Event.RETURN: State.EXECUTING,
         Event.ADVANCE: State.EXECUTING,
         Event.FINISH: State.SUCCEEDED,
         Event.FAIL: State.FAILED,

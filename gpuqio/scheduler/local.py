@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from gpuqio.engines.choice import AUTO, FIRST_GPU, choose, engine_name
+from gpuqio.engines.choice import AUTO, GPUS, choose, engine_name
 from gpuqio.errors import InvalidParameter
 from gpuqio.scheduler.loop import Scheduler
 
@@ -42,25 +42,25 @@ def worker_count() -> int:
 
 
 class LocalBackend(Scheduler):
-    """A scheduler that calls its engine in threads of its own, one a worker.
+    """A scheduler that calls its engines in threads of its own, one a worker.
 
     For most uses `local_backend` is simpler; make your own to have a queue or an engine apart, and start its `run`
     in a nursery.
 
     Args:
-        engine: does the work.
-        workers: most slices at once. Default: `worker_count()`.
+        engines: do the work.
+        workers: most slices of an engine at once. Default: `worker_count()`.
         max_waiting: most jobs in the queue.
     """
 
-    def __init__(self, engine: Engine[Any], *, workers: int | None = None, max_waiting: int = 10_000) -> None:
+    def __init__(self, *engines: Engine[Any], workers: int | None = None, max_waiting: int = 10_000) -> None:
         workers = worker_count() if workers is None else workers
-        limiter = trio.CapacityLimiter(workers)
+        limiter = trio.CapacityLimiter(workers * len(engines))
 
         async def execute(crossing: Crossing) -> list[Answer]:
             return await trio.to_thread.run_sync(crossing, limiter=limiter, thread_name="gpuqio worker")
 
-        super().__init__(engine, execute, workers, max_waiting=max_waiting)
+        super().__init__(engines, execute, workers, max_waiting=max_waiting)
 
 
 def local_backend(engine: str | None = None) -> LocalBackend:
@@ -83,12 +83,12 @@ def local_backend(engine: str | None = None) -> LocalBackend:
     except LookupError:
         backends = {}
         _backends.set(backends)
-    if name == AUTO and FIRST_GPU in backends:
-        name = FIRST_GPU
+    if name == AUTO and GPUS in backends:
+        name = GPUS
     if name not in backends:
         choice = choose(name)
         if choice.name not in backends:
-            backend = LocalBackend(choice.engine, workers=choice.workers)
+            backend = LocalBackend(*choice.engines, workers=choice.workers)
             trio.lowlevel.spawn_system_task(_run_apart, backend, name=f"gpuqio local backend on {choice.name}")
             backends[choice.name] = backend
         backends[name] = backends[choice.name]

@@ -8,7 +8,7 @@ that task. So cancellation, wherever it strikes, finds the state whole.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +36,13 @@ EXPIRED = JobError(
 
 
 class Scheduler:
-    """A queue of jobs in front of an engine. Implements `gpuqio.backend.Backend`; nothing moves unless `run` runs.
+    """A queue of jobs in front of engines. Implements `gpuqio.backend.Backend`; nothing moves unless `run` runs.
 
     Args:
-        engine: does the work.
+        engines: do the work, each job on whichever is free. One that is lost gets no more; without any other,
+            what comes fails with its reason.
         execute: calls a crossing where it may block, such as a worker thread, and returns what it returned.
-        workers: most slices at once.
+        workers: most slices of an engine at once.
         max_waiting: the queue's bound.
         ledger: keeps the records.
         clock: the workers' clock, seconds from any zero.
@@ -49,7 +50,7 @@ class Scheduler:
 
     def __init__(
         self,
-        engine: Engine[Any],
+        engines: Sequence[Engine[Any]],
         execute: Execute,
         workers: int,
         *,
@@ -57,17 +58,17 @@ class Scheduler:
         ledger: Ledger | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.engine = engine
+        self._engines = engines
         self._execute = execute
         self._clock = clock
-        self._policy = Policy(workers, max_waiting)
+        self._policy = Policy(workers, max_waiting, len(engines))
         self._ledger = Ledger() if ledger is None else ledger
         self._stops: dict[int, Stop] = {}  # of the busy workers
         self._change = trio.Event()
         self._broken = ""  # why nothing will run any more
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} on {self.engine.name}: {self._broken or repr(self._policy)}>"
+        return f"<{type(self).__name__} on {self._engines[0].name}: {self._broken or repr(self._policy)}>"
 
     # What others ask.
 
@@ -204,7 +205,8 @@ class Scheduler:
             if entry.began is None and job.state is State.EXECUTING:
                 entry.began = now
         self._stops[worker] = Stop()
-        crossing = Crossing(self.engine, items, seconds, self._stops[worker], self._clock)
+        engine, elsewhere = self._engines[self._policy.place(worker)], self._policy.elsewhere(worker)
+        crossing = Crossing(engine, items, seconds, self._stops[worker], self._clock, elsewhere)
         nursery.start_soon(self._cross, worker, crossing, now)
 
     async def _cross(self, worker: int, crossing: Crossing, began: datetime) -> None:
@@ -215,7 +217,7 @@ class Scheduler:
             failure = job_error(error)
             answers = [Answer(item.job, Event.FAIL, error=failure) for item in crossing.items]
         del self._stops[worker]
-        self._policy.report(worker, answers)
+        self._policy.report(worker, answers, lost=bool(crossing.engine.lost))
         for answer in answers:
             entry = self._ledger[answer.job.id]
             entry.run, entry.results = answer.run, answer.results

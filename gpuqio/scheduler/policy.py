@@ -89,18 +89,19 @@ class Policy:
     """The scheduler's state and its decisions.
 
     Args:
-        workers: how many slices may run at once.
+        workers: how many slices may run at once in a place.
         max_waiting: the most jobs that may wait; more are refused, or must wait outside.
+        places: how many engines there are.
     """
 
-    def __init__(self, workers: int, max_waiting: int = 10_000) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, max_waiting: int = 10_000, places: int = 1) -> None:
+        self.workers = workers * places
         self.max_waiting = max_waiting
-        self._idle = list(reversed(range(workers)))
+        self._idle = [list(reversed(range(place, self.workers, places))) for place in range(places)]
         self._shares: dict[int, Share] = {}  # by busy worker
-        self._turns = Turns()
+        self._turns = Turns(places)
         self._applicants: OrderedDict[str, Job] = OrderedDict()
-        self._closing: OrderedDict[str, Job] = OrderedDict()
+        self._closing: list[OrderedDict[str, Job]] = [OrderedDict() for _ in range(places)]
         self._interrupted: OrderedDict[int, None] = OrderedDict()
         self._deadlines: list[tuple[float, int, Job]] = []  # heap; the middle one breaks ties
         self._arrivals = count()
@@ -138,11 +139,17 @@ class Policy:
         self._change(job, Event.CANCEL)
         if job.worker is not None:
             self._interrupted[job.worker] = None
+        elif job.state is State.CANCELLING and job.home is None:
+            self._change(job, Event.RETURN)
         elif job.state is State.CANCELLING:
             self._close(job, StopReason.CANCELLED)
 
-    def report(self, worker: int, findings: Iterable[Finding]) -> None:
-        """Take back a worker and its jobs, in the order in which they were given out."""
+    def report(self, worker: int, findings: Iterable[Finding], lost: bool = False) -> None:
+        """Take back a worker and its jobs, in the order in which they were given out.
+
+        Args:
+            lost: nothing can be computed any more where the worker is.
+        """
         returned = []
         for finding in findings:
             job = finding.job
@@ -151,8 +158,10 @@ class Policy:
             job.worker = None
             job.predicted = finding.predicted
             job.solved += finding.solved
+            if finding.event is Event.ADVANCE:
+                job.home = self.place(worker)
             self._change(job, finding.event)
-            if job.state is State.WAITING:
+            if finding.event is Event.RETURN and not job.state.is_final:
                 returned.append(job)
             elif job.state is State.CANCELLING:
                 self._close(job, StopReason.CANCELLED)
@@ -166,7 +175,9 @@ class Policy:
                 self._await_deadline(job)
         self._turns.release(self._shares.pop(worker))
         self._interrupted.pop(worker, None)
-        self._idle.append(worker)
+        self._idle[self.place(worker)].append(worker)
+        if lost:
+            self._turns.close(self.place(worker))
 
     # What to do.
 
@@ -190,6 +201,14 @@ class Policy:
         return self._deadlines[0][0] if self._deadlines else math.inf
 
     # How things stand.
+
+    def place(self, worker: int) -> int:
+        """Where a worker is."""
+        return worker % len(self._idle)
+
+    def elsewhere(self, worker: int) -> bool:
+        """Whether what a worker can't begin may be begun in another place."""
+        return self._turns.elsewhere(self.place(worker))
 
     @property
     def waiting(self) -> int:
@@ -242,25 +261,31 @@ class Policy:
             self._applicants.pop(job.id, None)
 
     def _close(self, job: Job, reason: StopReason) -> None:
+        assert job.home is not None
         job.reason = reason
-        self._closing[job.id] = job
+        self._closing[job.home][job.id] = job
 
     def _assign(self) -> Advance | Close | None:
-        if not self._idle:
-            return None
-        if self._closing:
-            closing = [self._closing.popitem(last=False)[1] for _ in range(min(BATCH, len(self._closing)))]
-            return Close(self._engage(Share(closing)), tuple(closing))
-        share = self._turns.fill()
+        """Work for the place with the most idle workers, or for another."""
+        for place in sorted(range(len(self._idle)), key=lambda place: -len(self._idle[place])):
+            if self._idle[place] and (work := self._assign_at(place)) is not None:
+                return work
+        return None
+
+    def _assign_at(self, place: int) -> Advance | Close | None:
+        if ended := self._closing[place]:
+            closing = [ended.popitem(last=False)[1] for _ in range(min(BATCH, len(ended)))]
+            return Close(self._engage(place, Share(closing)), tuple(closing))
+        share = self._turns.fill(place)
         if not share.jobs:
             return None
-        for place, job in enumerate(share.jobs):
+        for rank, job in enumerate(share.jobs):
             if job.state is State.WAITING:
-                self._change(job, Event.ASSIGN if place else Event.BEGIN)
-        return Advance(self._engage(share), tuple(share.jobs), min(SLICE, share.jobs[0].left))
+                self._change(job, Event.ASSIGN if rank else Event.BEGIN)
+        return Advance(self._engage(place, share), tuple(share.jobs), min(SLICE, share.jobs[0].left))
 
-    def _engage(self, share: Share) -> int:
-        worker = self._idle.pop()
+    def _engage(self, place: int, share: Share) -> int:
+        worker = self._idle[place].pop()
         self._shares[worker] = share
         for job in share.jobs:
             job.worker = worker

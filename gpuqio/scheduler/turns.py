@@ -5,15 +5,17 @@
    while his jobs do, and a newcomer's is set to the present). 10,000 jobs of one owner delay another's one job by
    a slice.
 3. Within an owner, first come first served, alternating between jobs not begun and runs under way, so that a
-   long run delays short jobs by a slice each. An owner with `UNDER_WAY` runs under way begins no more:
+   long run delays short jobs by a slice each. An owner with `UNDER_WAY` runs under way in a place begins no more there:
    10,000 long jobs end one after another, and not all at the end.
 
 A slice is filled with jobs that fit in it together. How long a job takes is known once it has begun; until then
 it is taken for as long as the one its owner began last, and the worker returns it when the slice is full before its
 turn. A run longer than a slice, or with a timeout nearer than that, travels alone.
 
+A slice is of one place: an engine with its workers. What has not begun goes to any place; a run stays where it began.
+
 Each step costs O(log n) in the number of owners: an owner's jobs are in ordered dictionaries, which give up any of
-them in O(1), and the owners in one heap, whose outdated entries are dropped when they surface.
+them in O(1), and the owners in a heap a place, whose outdated entries are dropped when they surface.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ __all__ = ["BATCH", "SLICE", "UNDER_WAY", "Job", "Share", "Turns"]
 
 SLICE = 0.020  # seconds: long against the 0.2 ms of a hop to a thread, short against a user's patience
 BATCH = 256  # most jobs a slice: when one breaks it, each of the others is advanced anew
-UNDER_WAY = 16  # runs begun and waiting for a slice, an owner and priority
+UNDER_WAY = 16  # runs begun and waiting for a slice, an owner, priority and place
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -54,6 +56,7 @@ class Job:
     solved: float = 0.0  # seconds it has been advanced for; its timeout counts these
     charged: float = 0.0  # what its owner was charged for the slice it is in
     worker: int | None = None
+    home: int | None = None  # the place of its run, once there is one
     reason: StopReason | None = None  # set when it is to be closed
 
     @property
@@ -83,23 +86,32 @@ class _Level:
 
 
 @dataclass(eq=False, slots=True)
+class _Runs:
+    """What a queue has in one place."""
+
+    ready: OrderedDict[str, Job] = field(default_factory=OrderedDict)  # begun, between two slices
+    ready_next: bool = False
+    ticket: int = 0  # of the queue's valid entry in the place's heap; 0 for none
+
+
+@dataclass(eq=False, slots=True)
 class _Queue:
     """One owner's jobs of one priority."""
 
     owner: _Owner
     priority: int
     served: float  # the owner's clock here: seconds of the machine
-    fresh: OrderedDict[str, Job] = field(default_factory=OrderedDict)  # not begun
-    ready: OrderedDict[str, Job] = field(default_factory=OrderedDict)  # begun, between two slices
-    ready_next: bool = False
+    places: list[_Runs]
+    fresh: OrderedDict[str, Job] = field(default_factory=OrderedDict)  # without a run
     usual: float = 0.0  # seconds that the job begun last takes in all: the guess for the next
     jobs: int = 0  # not ended, wherever they are
-    ticket: int = 0  # of its valid entry in the heap; 0 for none
 
-    def side(self) -> OrderedDict[str, Job]:
-        """Where the next job comes from; empty only if there is none."""
-        ready_first = self.ready_next or len(self.ready) >= UNDER_WAY
-        return self.ready if self.ready and (ready_first or not self.fresh) else self.fresh
+    def side(self, place: int, takes_fresh: bool) -> OrderedDict[str, Job]:
+        """Where the next job for a place comes from; empty only if there is none."""
+        runs = self.places[place]
+        ready_first = runs.ready_next or len(runs.ready) >= UNDER_WAY
+        fresh_first = takes_fresh and self.fresh and not (ready_first and runs.ready)
+        return self.fresh if fresh_first else runs.ready
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -113,10 +125,13 @@ class Share:
 class Turns:
     """The jobs that are not in a worker's hands, and what each owner has had."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: int = 1) -> None:
+        self._places = range(places)
+        self._closed: set[int] = set()
         self._levels: dict[int, _Level] = {}
         self._owners: dict[Hashable, _Owner] = {}
-        self._heap: list[tuple[int, float, int, _Queue]] = []  # -priority, served, ticket
+        # -priority, served, ticket
+        self._heaps: list[list[tuple[int, float, int, _Queue]]] = [[] for _ in self._places]
         self._tickets = count(1)
 
     def join(self, job: Job) -> None:
@@ -124,7 +139,8 @@ class Turns:
         level = self._levels.setdefault(job.priority, _Level())
         owner = self._owners.setdefault(job.owner, _Owner())
         if job.owner not in level.queues:
-            level.queues[job.owner] = owner.queues[job.priority] = _Queue(owner, job.priority, level.clock)
+            queue = _Queue(owner, job.priority, level.clock, [_Runs() for _ in self._places])
+            level.queues[job.owner] = owner.queues[job.priority] = queue
         owner.bound = math.inf if job.threads is None else job.threads
         level.queues[job.owner].jobs += 1
 
@@ -142,31 +158,45 @@ class Turns:
                 del self._owners[job.owner]
 
     def push(self, job: Job, first: bool = False) -> None:
-        """Queue a job that has not begun: last, or first of its owner's."""
+        """Queue a job without a run: last, or first of its owner's."""
         queue = self._queue(job)
         queue.fresh[job.id] = job
         if first:
             queue.fresh.move_to_end(job.id, last=False)
-        if not queue.ticket:
-            self._list(queue)
+        for place in self._places:
+            if not queue.places[place].ticket:
+                self._enlist(queue, place)
 
     def resume(self, job: Job) -> None:
         """Queue a run for its next slice. `release` follows."""
-        self._queue(job).ready[job.id] = job
+        assert job.home is not None
+        self._queue(job).places[job.home].ready[job.id] = job
 
     def remove(self, job: Job) -> None:
         """Take a job out of its queue, if it is there."""
         queue = self._queue(job)
         queue.fresh.pop(job.id, None)
-        queue.ready.pop(job.id, None)
+        if job.home is not None:
+            queue.places[job.home].ready.pop(job.id, None)
 
-    def fill(self) -> Share:
-        """Take jobs for one slice; none if no owner may run any. Their owners are charged in advance."""
+    def close(self, place: int) -> None:
+        """Give a place nothing more to begin, unless no other is open: then its engine says why to whoever comes."""
+        self._closed.add(place)
+        for level in self._levels.values():
+            for queue in level.queues.values():
+                self._list(queue)
+
+    def elsewhere(self, place: int) -> bool:
+        """Whether another place is open."""
+        return any(other not in self._closed for other in self._places if other != place)
+
+    def fill(self, place: int = 0) -> Share:
+        """Take jobs for one slice; none if no owner may run any there. Their owners are charged in advance."""
         share = Share()
         queues: set[_Queue] = set()
         room = SLICE
-        while len(share.jobs) < BATCH and room > 0 and (queue := self._next(share.owners)) is not None:
-            side = queue.side()
+        while len(share.jobs) < BATCH and room > 0 and (queue := self._next(place, share.owners)) is not None:
+            side = queue.side(place, self._takes_fresh(place))
             job = next(iter(side.values()))
             predicted = queue.usual if side is queue.fresh else job.predicted
             alone = predicted > SLICE or job.left < SLICE
@@ -185,7 +215,7 @@ class Turns:
             queue.served += job.charged
             self._list(queue)
         for queue in queues:
-            queue.ready_next = not queue.ready_next
+            queue.places[place].ready_next = not queue.places[place].ready_next
         return share
 
     def settle(self, job: Job, worked: float, total: float | None) -> None:
@@ -206,21 +236,30 @@ class Turns:
     def _queue(self, job: Job) -> _Queue:
         return self._levels[job.priority].queues[job.owner]
 
-    def _list(self, queue: _Queue) -> None:
-        """Give the queue its place in the heap, by its owner's present clock, if it has anything to run."""
-        queue.ticket = 0
-        if queue.fresh or queue.ready:
-            queue.ticket = next(self._tickets)
-            heapq.heappush(self._heap, (-queue.priority, queue.served, queue.ticket, queue))
+    def _takes_fresh(self, place: int) -> bool:
+        return place not in self._closed or len(self._closed) == len(self._places)
 
-    def _next(self, present: set[_Owner]) -> _Queue | None:
+    def _list(self, queue: _Queue) -> None:
+        """Give the queue its position in every heap, by its owner's present clock."""
+        for place in self._places:
+            self._enlist(queue, place)
+
+    def _enlist(self, queue: _Queue, place: int) -> None:
+        """The same in one heap, if it has anything to run there."""
+        queue.places[place].ticket = 0
+        if queue.side(place, self._takes_fresh(place)):
+            queue.places[place].ticket = ticket = next(self._tickets)
+            heapq.heappush(self._heaps[place], (-queue.priority, queue.served, ticket, queue))
+
+    def _next(self, place: int, present: set[_Owner]) -> _Queue | None:
         """The queue whose turn it is. One whose owner is at his bound is off the heap until a slice of his ends."""
-        while self._heap:
-            _, _, ticket, queue = self._heap[0]
-            if ticket == queue.ticket:
+        heap = self._heaps[place]
+        while heap:
+            _, _, ticket, queue = heap[0]
+            if ticket == queue.places[place].ticket:
                 at_bound = queue.owner not in present and queue.owner.slices >= queue.owner.bound
-                if (queue.fresh or queue.ready) and not at_bound:
+                if queue.side(place, self._takes_fresh(place)) and not at_bound:
                     return queue
-                queue.ticket = 0
-            heapq.heappop(self._heap)
+                queue.places[place].ticket = 0
+            heapq.heappop(heap)
         return None

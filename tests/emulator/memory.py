@@ -55,7 +55,7 @@ class Memory:
         return any(region.begin <= address < region.end for region in self.regions())
 
     def regions(self) -> Iterator[Region]:
-        for buffer in self._buffers.values():
+        for buffer in list(self._buffers.values()):  # other threads allocate meanwhile
             yield from buffer.regions
 
     def release(self, buffer: Buffer) -> None:

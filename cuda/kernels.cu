@@ -6,6 +6,7 @@
 // the state between launches. `next` is 0 at the launch. window_1 to window_8 keep a chain's gains in registers; window
 // takes any size. Launched with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits.
 #include "ensemble.cuh"
+#include "moves/exhaustive.cuh"
 #include "moves/register.cuh"
 
 #ifndef DYNAMIC_SHARED
@@ -105,3 +106,7 @@ GQ_ADVANCE(lane_product, LANE_PRODUCT, 0)
 
 GQ_REGISTERS(register_1, 1)
 GQ_REGISTERS(register_2, 2)
+
+GQ_MOVE(exhaustive_neighbour, advance_exhaustive<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(exhaustive_parity, advance_exhaustive<gq::LANE_PARITY>)
+GQ_MOVE(exhaustive_product, advance_exhaustive<gq::LANE_PRODUCT>)

@@ -24,6 +24,7 @@ enum move : int32_t {
     TABU = 4,         // the best flip that is not forbidden
     BIFURCATION = 5,  // classical nonlinear oscillators
     CLUSTER = 6,      // one attempt a variable, exchange, isoenergetic clusters
+    EXHAUSTIVE = 7,   // a stretch of a Gray code
 };
 
 struct Problem {

@@ -28,6 +28,7 @@ class StopReason(str, Enum):
 
     COMPLETED = "All the sweeps asked for were done."
     CONVERGED = "The parameter-free search saw nothing more to gain."
+    PROVEN = "All configurations were tried: this is the optimum."
     TIMEOUT = "The timeout ran out; this is the best found until then."
     COST_LIMIT = "The cost limit was reached."
     CANCELLED = "The job was cancelled; this is the best found until then."
@@ -36,6 +37,7 @@ class StopReason(str, Enum):
 _ADVICE = {
     StopReason.COMPLETED: "Run it with other seeds; if costs differ, give more sweeps, or leave all parameters out.",
     StopReason.CONVERGED: "Run it with another seed; if the cost is the same, it is likely the optimum.",
+    StopReason.PROVEN: "Nothing: no configuration has a lower cost.",
     StopReason.TIMEOUT: "Give a longer timeout, or fewer sweeps, so that the search can end by itself.",
     StopReason.COST_LIMIT: "Lower cost_limit, or leave it out, if a better configuration is of use.",
     StopReason.CANCELLED: "Submit it again; a timeout bounds the time and still returns the best found.",
@@ -57,6 +59,7 @@ class Report:
         seconds: of solving.
         resolution: the step to which coefficients were rounded; 0.0 where they were represented exactly.
         stop_reason: why it ended.
+        optima: how many configurations have the lowest cost, where `Exhaustive` counted them (`all_optima`).
     """
 
     engine: str
@@ -69,6 +72,7 @@ class Report:
     seconds: float
     resolution: float
     stop_reason: StopReason
+    optima: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The fields; the stop reason as its sentence."""
@@ -153,6 +157,11 @@ class Result(dict[str, Any]):
         if not len(self.variables):
             return []
         return [Solution(self._configuration(place), float(cost)) for place, cost in enumerate(self.costs)]
+
+    @property
+    def proven_optimal(self) -> bool:
+        """Whether every configuration was tried, with coefficients as they are given: no cost is lower."""
+        return self.report.stop_reason is StopReason.PROVEN
 
     @property
     def advice(self) -> str:

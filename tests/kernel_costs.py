@@ -74,7 +74,7 @@ def occupancy(architecture: int, threads: int, registers: int, shared: int) -> i
 
 
 def unit_costs(name: str, kernel: Kernel) -> dict[str, int]:
-    """The table above for one kernel; empty for the entries that make first states."""
+    """The table above for one kernel; empty for the entries that make first states and for moves of their own."""
     flow = Flow(kernel)
     if name.startswith("window"):
         return {unit: len(path) for unit, path in window_paths(flow, _windows(name)).items()}

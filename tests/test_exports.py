@@ -23,7 +23,8 @@ SDK = {f"gpuqio.{space}".rstrip("."): names for space, names in NAMES.items()}
 # What they export besides.
 OURS = {
     "gpuqio": "BatchResult Explanation ProblemBatch Report Result Solution StopReason explain",
-    "gpuqio.aio.optimization": "Term SlcTerm TermBase GroupType HardwarePlatform",
+    "gpuqio.optimization": "Exhaustive",
+    "gpuqio.aio.optimization": "Exhaustive Term SlcTerm TermBase GroupType HardwarePlatform",
     "gpuqio.aio.target.solvers": "HardwarePlatform",
     "gpuqio.trio": "Workspace Job JobStatus",
 }

@@ -1,5 +1,6 @@
 // engine.cpp: the CPU entries, C ABI, no standard library. Compiled once per instruction set; Python loads the best one.
 #include "../ensemble.cuh"
+#include "../moves/exhaustive.cuh"
 
 namespace {
 
@@ -44,6 +45,8 @@ void (*const advances[][4])(gq::Ensemble&, int, const void*) = {
     {},  // TABU
     {},  // BIFURCATION
     {},  // CLUSTER
+    {nullptr, gq::advance_exhaustive<gq::LANE_NEIGHBOUR>, gq::advance_exhaustive<gq::LANE_PARITY>,
+     gq::advance_exhaustive<gq::LANE_PRODUCT>},
 };
 
 }  // namespace

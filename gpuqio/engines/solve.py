@@ -18,6 +18,7 @@ from gpuqio.pack import Layout, pack
 from gpuqio.problem import Problem
 from gpuqio.result import Report, Result, StopReason
 from gpuqio.solvers.base import Solver, Trial
+from gpuqio.solvers.move import Kind
 from gpuqio.solvers.stage import Stage
 
 __all__ = ["Chains", "Solve", "SolveRun"]
@@ -75,8 +76,9 @@ class Solve(Generic[C]):
         self._ended: list[tuple[int, int, int]] = []  # sweeps, flips, exchanges of each stage that has ended
         self.chains: C | None = None
         self._best: C | None = None
+        self._proven = False
         if self.layout.num_variables == 0:
-            self.stop_reason = StopReason.COMPLETED
+            self.stop_reason = StopReason.PROVEN  # there is but one configuration
             return
         self._plan = solver.plan(self.layout, self._seed)
         self._begin(self._plan.first())
@@ -104,12 +106,16 @@ class Solve(Generic[C]):
         if chains is None or self.stop_reason is not None or not chains.finished:
             return
         self._keep_best()
+        if chains.stage.move.kind is Kind.EXHAUSTIVE and chains.sweeps == chains.stage.sweeps:
+            self._proven = self.layout.fixed.is_exact
         if chains.reached_goal:
             self.stop_reason = StopReason.COST_LIMIT
             return
         stage = self._plan.after(Trial(chains.stage, chains.lowest, chains.reached, chains.swaps, chains.log))
         if stage is None:
             self.stop_reason = StopReason.CONVERGED if self._plan.converged else StopReason.COMPLETED
+            if self._proven:
+                self.stop_reason = StopReason.PROVEN
         elif stage.continues:
             chains.extend(stage)
         else:
@@ -125,7 +131,10 @@ class Solve(Generic[C]):
             report = Report(engine, device, "none", 0, 0, 0, 0, self.seconds, 0.0, stop_reason)
             return Result(self.layout.problem.variables, np.zeros((1, 0), np.int8), costs, parameters, report)
         best = self._keep_best()
-        states = self._distinct(best)
+        bits, optima = best.stage.move.solutions(
+            best.best_bits(), best.best_energies, best.log, self._solver.number_of_solutions
+        )
+        states = self._values(bits)
         costs = self._problem.evaluate_states(self.layout.problem.variables, states)
         order = np.argsort(costs, kind="stable")
         stage = best.stage
@@ -144,6 +153,7 @@ class Solve(Generic[C]):
             seconds=self.seconds,
             resolution=0.0 if fixed.is_exact else fixed.unit,
             stop_reason=stop_reason,
+            optima=optima,
         )
         return Result(self.layout.problem.variables, states[order], costs[order], self._plan.parameters(stage), report)
 
@@ -152,23 +162,20 @@ class Solve(Generic[C]):
         self.take_stock()  # its first states may have reached the cost limit already
 
     def _keep_best(self) -> C:
-        """The chains of the stage with the best energy; of equals the first, which took less work."""
-        assert self.chains is not None
-        if self._best is None or self.chains.lowest < self._best.lowest:
-            self._best = self.chains
-        return self._best
+        """The chains of the stage with the best energy.
 
-    def _distinct(self, chains: C) -> npt.NDArray[np.int8]:
-        """(k, n) values of the best distinct states of `chains`, at most as many as asked for."""
-        order = np.argsort(chains.best_energies, kind="stable")
-        bits = chains.best_bits()
-        wanted = self._solver.number_of_solutions
-        chosen: dict[bytes, int] = {}
-        for chain in order.tolist():
-            chosen.setdefault(bits[chain].tobytes(), chain)
-            if len(chosen) == wanted:
-                break
-        states = bits[list(chosen.values())].astype(np.int8)
+        Of equals the first, which took less work; but rather a search's, whose parameters repeat it, than a proof's.
+        """
+        chains, best = self.chains, self._best
+        assert chains is not None
+        proof = best is not None and best.stage.move.kind is Kind.EXHAUSTIVE
+        if best is None or chains.lowest < best.lowest or (proof and chains.lowest == best.lowest):
+            self._best = best = chains
+        return best
+
+    def _values(self, bits: Bits) -> npt.NDArray[np.int8]:
+        """As users see them: spins -1 and 1 for ising."""
+        states = bits.astype(np.int8)
         return 1 - 2 * states if self.layout.problem.is_ising else states
 
     def _first_bits(self) -> Bits | None:

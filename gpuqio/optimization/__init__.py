@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from gpuqio.facade.exhaustive import Exhaustive
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
 from gpuqio.facade.target import HardwarePlatform, Solver
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.terms import GroupType, SlcTerm, Term, TermBase
 
 __all__ = [
+    "Exhaustive",
     "GroupType",
     "HardwarePlatform",
     "ParallelTempering",

@@ -17,7 +17,10 @@ from gpuqio.pack import Layout
 if TYPE_CHECKING:
     from gpuqio.solvers.stage import Stage
 
-__all__ = ["METROPOLIS", "Kind", "Move"]
+__all__ = ["METROPOLIS", "Bits", "Int64s", "Kind", "Move"]
+
+Bits = npt.NDArray[np.uint8]
+Int64s = npt.NDArray[np.int64]
 
 
 class Kind(IntEnum):
@@ -30,6 +33,7 @@ class Kind(IntEnum):
     TABU = 4
     BIFURCATION = 5
     CLUSTER = 6
+    EXHAUSTIVE = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,26 @@ class Move:
     def log(self, stage: Stage) -> int:
         """How many int64 the kernel writes for the plan to read when the stage has ended (`Trial.log`)."""
         return 0
+
+    def solutions(self, bits: Bits, energies: Int64s, log: Int64s, wanted: int) -> tuple[Bits, int | None]:
+        """The states that the stage has found.
+
+        Args:
+            bits: (chains, n) best states.
+            energies: (chains,) theirs.
+            log: as the kernel left it.
+            wanted: how many distinct ones, at most.
+
+        Returns:
+            (k, n) distinct bits, best first; and how many states in all have the lowest energy, None where nobody
+            counted.
+        """
+        chosen: dict[bytes, int] = {}
+        for chain in np.argsort(energies, kind="stable").tolist():
+            chosen.setdefault(bits[chain].tobytes(), chain)
+            if len(chosen) == wanted:
+                break
+        return bits[list(chosen.values())], None
 
 
 METROPOLIS = Move()

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from gpuqio.errors import InvalidParameter
 from gpuqio.pack import Layout
 from gpuqio.solvers.base import OneStage, Plan, Trial
+from gpuqio.solvers.exhaustive import certified
 from gpuqio.solvers.settings import Settings, is_finite, spelled, whole
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import barrier, geometric_ladder, respaced, temperature_range
@@ -80,7 +81,8 @@ class ParallelTempering(Settings):
 
     def plan(self, layout: Layout, seed: int) -> Plan:
         if self.is_parameter_free:
-            return LadderSearch(self, layout, seed)
+            search = LadderSearch(self, layout, seed)
+            return certified(search, replace(self, seed=seed).parameters(), layout, seed)
         if self.all_betas is not None:
             betas = np.sort(np.array(self.all_betas, np.float64))
         else:

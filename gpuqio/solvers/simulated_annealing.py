@@ -15,6 +15,7 @@ import numpy as np
 from gpuqio.errors import InvalidParameter
 from gpuqio.pack import Layout
 from gpuqio.solvers.base import OneStage, Plan, Trial
+from gpuqio.solvers.exhaustive import certified
 from gpuqio.solvers.settings import Settings, number, spelled, whole
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import temperature_range
@@ -86,7 +87,8 @@ class SimulatedAnnealing(Settings):
 
     def plan(self, layout: Layout, seed: int) -> Plan:
         if self.is_parameter_free:
-            return AnnealingSearch(self, layout, seed)
+            search = AnnealingSearch(self, layout, seed)
+            return certified(search, replace(self, seed=seed).parameters(), layout, seed)
         start, stop = self._ends(*beta_range(layout))
         return OneStage(schedule(start, stop, self.sweeps, self.restarts, seed), partial(echo, self))
 

@@ -14,6 +14,7 @@ import numpy as np
 from gpuqio.errors import InvalidParameter
 from gpuqio.solvers import parallel_tempering, simulated_annealing
 from gpuqio.solvers.base import Solver
+from gpuqio.solvers.exhaustive import Exhaustive
 from gpuqio.solvers.parallel_tempering import ParallelTempering
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
 
@@ -42,6 +43,10 @@ def _simulated_annealing(given: dict[str, Any]) -> Solver:
     return SimulatedAnnealing(**known)
 
 
+def _exhaustive(given: dict[str, Any]) -> Solver:
+    return Exhaustive(**_known(given, "all_optima"))
+
+
 def _parameter_free(make: Callable[..., Solver]) -> Callable[[dict[str, Any]], Solver]:
     def search(given: dict[str, Any]) -> Solver:
         settings = _known(given)
@@ -52,6 +57,7 @@ def _parameter_free(make: Callable[..., Solver]) -> Callable[[dict[str, Any]], S
 
 
 TARGETS: Mapping[str, Callable[[dict[str, Any]], Solver]] = {
+    "gpuqio.exhaustive": _exhaustive,
     "microsoft.paralleltempering.cpu": _parallel_tempering,
     "microsoft.paralleltempering-parameterfree.cpu": _parameter_free(ParallelTempering),
     "microsoft.simulatedannealing.cpu": _simulated_annealing,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from gpuqio.engines.reference.exhaustive import Exhaustive
 from gpuqio.engines.reference.metropolis import Metropolis
 from gpuqio.engines.reference.outcome import Ints, Outcome, Sweeper, first_outcome
 from gpuqio.pack import Layout
@@ -19,6 +20,7 @@ __all__ = ["Outcome", "run"]
 
 _SWEEPERS: Mapping[Kind, Callable[[Layout, Stage], Sweeper]] = {
     Kind.METROPOLIS: Metropolis,
+    Kind.EXHAUSTIVE: Exhaustive,
 }
 
 

@@ -3,6 +3,7 @@
 // "Best" is asked at the end of each sweep, for every strategy alike.
 #pragma once
 #include "moves/exchange.cuh"
+#include "moves/grouped.cuh"
 #include "moves/lane.cuh"
 #include "moves/window.cuh"
 namespace gq {
@@ -34,16 +35,21 @@ GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
     each(1, [&](int) { add(&e.flips, flips); });
 }
 
+// A copy, because what the loops write could change the original, for all they know. Its sums are those of warp `w`.
+GQ Problem of_warp(Problem problem, int w) {
+    problem.sums += int64_t(w) * problem.groups * 32;
+    return problem;
+}
+
 // Sweep `sweep` of this warp's share of the chains, 32 at a time: move(problem, spins, w) makes it for chains 32 w and
 // on, keeps their energies, and returns the number of flips. The best of each is kept.
 template <class F>
 GQ void each_warp_of_lanes(Ensemble& e, F move) {
-    const Problem problem = e.problem;  // a copy: what the loops write could change the original, for all they know
-    const int n = problem.n;
+    const int n = e.problem.n;
     int64_t flips = 0;
     for (int w = team_rank(); w < warps(e); w += team_size()) {
         uint32_t *const spins = e.spins + int64_t(w) * n, *const best = e.best_spins + int64_t(w) * n;
-        flips += move(problem, spins, w);
+        flips += move(of_warp(e.problem, w), spins, w);
         const unsigned better = vote(chains_of(e, w), [&](int l) {
             const int64_t energy = e.energy[32 * w + l];
             if (energy >= e.best_energy[32 * w + l]) return false;
@@ -136,18 +142,20 @@ GQ void start_windows(Ensemble& e, int warp, const uint32_t* initial) {
 
 template <int STRATEGY>
 GQ void start_lanes(Ensemble& e, int warp, const uint32_t* initial) {
-    const int n = e.problem.n;
+    const Problem problem = of_warp(e.problem, warp);
+    const int n = problem.n;
     const unsigned valid = lower_bits(chains_of(e, warp));
     uint32_t *const spins = e.spins + int64_t(warp) * n, *const best = e.best_spins + int64_t(warp) * n;
     each(n, [&](int v) { spins[v] = 0; });
+    lane_recount<STRATEGY>(problem, spins);
     vu random[4];
     for (int v = 0; v < n; ++v) {
         if ((v & 127) == 0)
             philox(splat(unsigned(v >> 7)), splat(0u), lane() + 32u * warp, splat(unsigned(INIT)), seed_of(e), random);
         const unsigned drawn = ballot(((pick(random, (v >> 5) & 3) >> (v & 31)) & 1u) == 1u);
         const unsigned set = (initial ? ((initial[v >> 5] >> (v & 31)) & 1u ? ~0u : 0u) : drawn) & valid;
-        add_each(e.energy + 32 * warp, keep(spread(set), lane_gain<STRATEGY>(e.problem, v, spins)));
-        put(&spins[v], set);
+        add_each(e.energy + 32 * warp, keep(spread(set), lane_gain<STRATEGY>(problem, v, spins)));
+        lane_flip<STRATEGY>(problem, v, spins, set);
         put(&best[v], set);
     }
 }

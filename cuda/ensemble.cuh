@@ -6,6 +6,7 @@
 // blocks. A part begins with a whole ladder, and with a multiple of 32 where a lane is a chain. Parts share all arrays.
 #pragma once
 #include "moves/exchange.cuh"
+#include "moves/grouped.cuh"
 #include "moves/lane.cuh"
 #include "moves/window.cuh"
 namespace gq {
@@ -39,17 +40,23 @@ GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
     each(1, [&](int) { add(&e.flips, flips); });
 }
 
+// A copy, because what the loops write could change the original, for all they know. Its sums are those of warp `w`.
+GQ Problem of_warp(const Ensemble& e, int w) {
+    Problem problem = e.problem;
+    problem.sums += int64_t(first_of(e, w) >> 5) * problem.groups * 32;
+    return problem;
+}
+
 // A sweep of this warp's share of the chains, 32 at a time: move(problem, spins, w) makes it for the chains from
 // first_of(e, w) on, keeps their energies, and returns the number of flips. The best of each is kept.
 template <class F>
 GQ void each_warp_of_lanes(Ensemble& e, F move) {
-    const Problem problem = e.problem;  // a copy: what the loops write could change the original, for all they know
-    const int n = problem.n;
+    const int n = e.problem.n;
     int64_t flips = 0;
     for (int w = team_rank(); w < warps(e); w += team_size()) {
         const int c = first_of(e, w);
         uint32_t *const spins = e.spins + int64_t(c >> 5) * n, *const best = e.best_spins + int64_t(c >> 5) * n;
-        flips += move(problem, spins, w);
+        flips += move(of_warp(e, w), spins, w);
         const unsigned better = vote(chains_of(e, w), [&](int l) {
             const int64_t energy = e.energy[c + l];
             if (energy >= e.best_energy[c + l]) return false;
@@ -144,18 +151,20 @@ GQ void start_windows(Ensemble& e, int warp, const uint32_t* initial) {
 
 template <int STRATEGY>
 GQ void start_lanes(Ensemble& e, int warp, const uint32_t* initial) {
-    const int n = e.problem.n, c = first_of(e, warp);
+    const Problem problem = of_warp(e, warp);
+    const int n = problem.n, c = first_of(e, warp);
     const unsigned valid = lower_bits(chains_of(e, warp));
     uint32_t *const spins = e.spins + int64_t(c >> 5) * n, *const best = e.best_spins + int64_t(c >> 5) * n;
     each(n, [&](int v) { spins[v] = 0; });
+    lane_recount<STRATEGY>(problem, spins);
     vu random[4];
     for (int v = 0; v < n; ++v) {
         if ((v & 127) == 0)
             philox(splat(unsigned(v >> 7)), splat(0u), lane() + unsigned(c), splat(unsigned(INIT)), seed_of(e), random);
         const unsigned drawn = ballot(((pick(random, (v >> 5) & 3) >> (v & 31)) & 1u) == 1u);
         const unsigned set = (initial ? ((initial[v >> 5] >> (v & 31)) & 1u ? ~0u : 0u) : drawn) & valid;
-        add_each(e.energy + c, keep(spread(set), lane_gain<STRATEGY>(e.problem, v, spins)));
-        put(&spins[v], set);
+        add_each(e.energy + c, keep(spread(set), lane_gain<STRATEGY>(problem, v, spins)));
+        lane_flip<STRATEGY>(problem, v, spins, set);
         put(&best[v], set);
     }
 }

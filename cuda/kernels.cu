@@ -80,6 +80,7 @@ GQ_START(start_window, WINDOW)
 GQ_START(start_neighbour, LANE_NEIGHBOUR)
 GQ_START(start_parity, LANE_PARITY)
 GQ_START(start_product, LANE_PRODUCT)
+GQ_START(start_grouped, LANE_GROUPED)
 
 GQ_ADVANCE(window_1, WINDOW, 1)
 GQ_ADVANCE(window_2, WINDOW, 2)
@@ -93,6 +94,7 @@ GQ_ADVANCE(window, WINDOW, 0)
 GQ_ADVANCE(lane_neighbour, LANE_NEIGHBOUR, 0)
 GQ_ADVANCE(lane_parity, LANE_PARITY, 0)
 GQ_ADVANCE(lane_product, LANE_PRODUCT, 0)
+GQ_ADVANCE(lane_grouped, LANE_GROUPED, 0)
 
 // One thread a chain: block size 32 for each 32 chains, shared memory for n rows of 64 WORDS int32.
 #define GQ_REGISTERS(NAME, WORDS)                                                                                      \

@@ -13,6 +13,7 @@ enum strategy : int32_t {
     LANE_NEIGHBOUR = 1,  // sparse quadratic: an entry has one member
     LANE_PARITY = 2,     // ising of any degree: combine = exclusive or of the other members
     LANE_PRODUCT = 3,    // pubo of any degree: combine = and of the other members
+    LANE_GROUPED = 4,    // with squared sums, and 64 bits in place of 28: moves/grouped.cuh
 };
 
 // What a sweep is, and what follows it; gpuqio/solvers/move.py has the same numbers.
@@ -35,6 +36,17 @@ struct Problem {
     const int32_t* members;         // LANE_NEIGHBOUR: one an entry; else by member_offsets
     const int32_t* member_offsets;  // entries + 1
     int64_t zero_energy;            // energy of the state of all bits 0
+
+    // LANE_GROUPED alone. An entry combines as in LANE_PARITY or in LANE_PRODUCT.
+    int32_t parity, groups;
+    const int64_t* wide_base;      // n: in place of base
+    const int64_t* wide_weights;   // in place of weights
+    const int32_t* group_offsets;  // n + 1: memberships of a variable
+    const int32_t* group;          // of a membership
+    const int32_t* slope;          // of a membership: what the group's sum gains when the bit is set
+    const int64_t* factor;         // of a membership: the slope times the group's coefficient
+    const int32_t* zero_sums;      // groups: sums in the state of all bits 0
+    int32_t* sums;                 // warps x groups x 32, the only thing here that changes; see of_warp
 };
 
 struct Ensemble {

@@ -25,9 +25,15 @@ GQ vi threshold(const vu& r, const vf& temperature) {
     return truncate(smaller(neg_log_uniform(r) * temperature, 0x1p30f));
 }
 
+// The same for rises of 64 bits: cut at 2^62.
+GQ vl wide_threshold(const vu& r, const vf& temperature) {
+    return truncate_wide(smaller(neg_log_uniform(r) * temperature, 0x1p62f));
+}
+
 // Metropolis with ties broken by one spare random bit. Accepting every zero-cost move in a sequential sweep is not
 // ergodic (a ferromagnetic ring never equilibrates); any symmetric rule at d = 0 keeps detailed balance.
-GQ unsigned accepted(const vi& rise, const vi& threshold, const vb& tails) {
+template <class V>
+GQ unsigned accepted(const V& rise, const V& threshold, const vb& tails) {
     return ~ballot((rise > threshold) | ((rise == 0) & tails));
 }
 GQ vb tails(const vu& r) { return (r & 1u) == 0u; }

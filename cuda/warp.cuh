@@ -1,6 +1,8 @@
 // warp.cuh: the vocabulary that every algorithm here is written in: 32 lanes in lock step.
 //
 //   vf vi vu   a float, int32 or uint32 in each lane          vb   a condition in each lane (no conversion to bool)
+//   vl         an int64 in each lane: + - > ==, keep, negate_if, splat, add_each, and
+//   times(x, k)   vi times a uniform int64                    truncate_wide(x)   a float's integer part
 //   lane()     0..31                                          splat(x)   the same value in every lane
 //   spread(w)  the condition "my bit of word w is set"        ballot(c)  the word whose bit l is lane l's condition
 //   uniform(b) the same condition in every lane               bcast(x, l)  lane l's value, uniform
@@ -27,4 +29,5 @@
 #include "gpu/lanes.cuh"
 #else
 #include "cpu/lanes.cuh"
+#include "cpu/wide_lanes.cuh"
 #endif

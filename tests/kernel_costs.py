@@ -15,6 +15,7 @@ register_k  variable                one variable of 32 chains whose words are th
 register_2  draw                    one call of the generator: two variables' words of 32 chains
 lane_*      variable                one variable of 32 chains, without entries
 lane_*      entries                 what six entries add to it; beyond quadratic each has two other members
+            groups                  lane_grouped: what six groups add to it, without a flip
 ==========  ======================  =================================================================================
 """
 
@@ -30,6 +31,7 @@ from tests.sass import Flow, Loop
 __all__ = [
     "CALL_MULTIPLIES",
     "ENTRIES",
+    "group_path",
     "lane_path",
     "multiplies",
     "occupancy",
@@ -81,6 +83,9 @@ def unit_costs(name: str, kernel: Kernel) -> dict[str, int]:
     if name.startswith("register"):
         paths = register_paths(flow, _windows(name))
         return {unit: len(path) // REGISTER_VARIABLES for unit, path in paths.items()}
+    if name == "lane_grouped":
+        none, some = (len(group_path(flow, groups)) for groups in (0, ENTRIES))
+        return {"variable": none, "groups": some - none}
     if name.startswith("lane"):
         loads = 3 if name == "lane_neighbour" else 6  # weight, member, word; weight, offset, two members and words
         none, some = (len(lane_path(flow, entries, loads)) // 8 for entries in (0, ENTRIES))
@@ -155,6 +160,19 @@ def _variables(state: tuple[int, int], instruction: Instruction, least: int) -> 
     if instruction.name == "POPC":
         return (passed + 1, 0) if loaded >= least else None
     return passed, min(loaded + (instruction.name == "LD"), least)
+
+
+def group_path(flow: Flow, groups: int) -> Path:
+    """The instructions of a variable of lane_grouped, its words drawn before. Each group is a long multiplication."""
+    around = next(loop for loop in flow.loops if flow.has(loop, "POPC"))
+    own = sum(map(multiplies, flow.turn(around, 0, lambda state, _: state, lambda _: True)))
+    return flow.turn(around, 0, partial(_no_more, most=own + groups), lambda state: state == own + groups)
+
+
+def _no_more(state: int, instruction: Instruction, most: int) -> int | None:
+    """State: long multiplications."""
+    state += multiplies(instruction)
+    return state if state <= most else None
 
 
 def _at_least(flow: Flow, loop: Loop, wanted: int, counts: Callable[[Instruction], bool]) -> Path:

@@ -19,7 +19,6 @@ from gpuqio.optimization import (
     Problem,
     ProblemType,
     SimulatedAnnealing,
-    SlcTerm,
     Term,
 )
 
@@ -93,26 +92,33 @@ def test_where_the_optimum_is_unique_it_is_that_configuration() -> None:
     assert pubo["configuration"] == {"0": 1, "1": 1, "2": 0, "3": 1}
 
 
-def test_the_factored_ship_costs_what_the_expanded_one_does() -> None:
-    """The squared sum is the expanded cost plus the sum of the squares, 7861: 1 at the optimum."""
-    factored = Problem("factored", problem_type=ProblemType.ising)
-    factored.add_terms(
-        [Term(c=w, indices=[i]) for i, w in enumerate(SHIP_SLC)], term_type=GroupType.squared_linear_combination
-    )
-    with Workspace() as workspace:
-        result = ParallelTempering(workspace, seed=1).optimize(ship_loading_expanded())
-    assert factored.evaluate(result["configuration"]) == 1.0
+def ship_loading_grouped() -> Problem:
+    problem = Problem("ship-loading-slc", problem_type=ProblemType.ising)
+    linear = [Term(c=w, indices=[i]) for i, w in enumerate(SHIP_SLC)]
+    problem.add_terms(linear, term_type=GroupType.squared_linear_combination)
+    return problem
 
 
-def test_the_grouped_variant_of_the_unit_test_costs_at_least_nothing() -> None:
+def upstream_unit_test_grouped() -> Problem:
     """The unit test's terms and (2 x0 + 3 x1 + 4 x2)^2: the lowest of all 16 costs is 0."""
     problem = problem_of(GETTING_STARTED[1:], ProblemType.pubo)
     problem.add_slc_term([(2, 0), (3, 1), (4, 2)])
-    states = itertools.product((0, 1), repeat=4)
-    assert min(problem.evaluate(dict(enumerate(state))) for state in states) == 0.0
+    return problem
 
 
-def test_grouped_problems_are_refused_in_the_sdk_s_words() -> None:
-    grouped = Problem("g", [SlcTerm([Term(c=1, indices=[0]), Term(c=2, indices=[1])])], problem_type=ProblemType.ising)
-    with Workspace() as workspace, pytest.raises(ValueError, match="Solver type is not compatible"):
-        ParallelTempering(workspace, seed=1).optimize(grouped)
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("solver", [ParallelTempering, SimulatedAnnealing])
+@pytest.mark.parametrize(("make", "best"), [(ship_loading_grouped, 1.0), (upstream_unit_test_grouped, 0.0)])
+def test_grouped_optima_are_found_whatever_the_seed(make: Any, best: float, solver: Any, seed: int) -> None:
+    problem = make()
+    with Workspace() as workspace:
+        result = solver(workspace, seed=seed).optimize(problem)
+    assert result["cost"] == best
+    assert problem.evaluate(result["configuration"]) == best
+
+
+def test_the_grouped_ship_costs_what_the_expanded_one_does() -> None:
+    """The squared sum is the expanded cost plus the sum of the squares, 7861: 1 at the optimum."""
+    with Workspace() as workspace:
+        result = ParallelTempering(workspace, seed=1).optimize(ship_loading_expanded())
+    assert ship_loading_grouped().evaluate(result["configuration"]) == 1.0

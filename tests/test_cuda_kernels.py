@@ -18,7 +18,7 @@ from gpuqio.problem import Problem, ProblemType
 from gpuqio.solvers.stage import Stage
 from tests.emulated import Job, advance, descriptor, start
 from tests.emulator import Memory, RawModule
-from tests.strategies import problems
+from tests.strategies import grouped_problems, problems
 
 pytestmark = pytest.mark.emulator
 
@@ -40,6 +40,20 @@ def klocal(n: int, seed: int, kind: ProblemType) -> Layout:
     for _ in range(2 * n):
         members = random.choice(n, int(random.integers(1, 5)), replace=False)
         problem.add_term(c=int(random.integers(-3, 4)), indices=members.tolist())
+    return pack(problem)
+
+
+def grouped(n: int, seed: int, kind: ProblemType) -> Layout:
+    """Terms of up to three variables, and sums whose squares take 50 bits."""
+    random = np.random.default_rng(seed)
+    problem = Problem("grouped", problem_type=kind)
+    for _ in range(n):
+        members = random.choice(n, int(random.integers(1, 4)), replace=False)
+        problem.add_term(c=int(random.integers(-3, 4)), indices=members.tolist())
+    for size in (n, n // 2, 3, 1):
+        members = random.choice(n, size, replace=False).tolist()
+        weights = random.integers(-(2**20), 2**20, size).tolist()
+        problem.add_slc_term([*zip(weights, members, strict=True), (int(random.integers(-9, 9)), None)], 3)
     return pack(problem)
 
 
@@ -89,6 +103,8 @@ CASES: dict[str, tuple[Layout, Stage, int]] = {
     "lane_neighbour": (quadratic(75, 11, share=0.05), ladder(8, 5), 99 * 1024),
     "lane_parity": (klocal(20, 12, ProblemType.ising), ladder(7, 5), 99 * 1024),
     "lane_product": (klocal(20, 13, ProblemType.pubo), anneal(40), 99 * 1024),
+    "lane_grouped": (grouped(20, 14, ProblemType.ising), ladder(7, 5), 99 * 1024),
+    "lane_grouped bits": (grouped(21, 15, ProblemType.pubo), anneal(40), 99 * 1024),
 }
 
 
@@ -134,7 +150,7 @@ def test_each_entry_is_well_defined(name: str) -> None:
 @given(data=st.data())
 def test_mixed_batches_in_one_launch_a_kind(data: st.DataObject) -> None:
     jobs = []
-    for problem in data.draw(st.lists(problems(), min_size=2, max_size=6)):
+    for problem in data.draw(st.lists(problems() | grouped_problems(), min_size=2, max_size=6)):
         layout = pack(problem)
         if layout.num_variables == 0:
             continue

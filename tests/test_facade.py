@@ -160,15 +160,19 @@ class TestSolver:
         with pytest.raises(ValueError, match=r"^The FPGA hardware option for Microsoft QIO solvers has been"):
             SimulatedAnnealing(local()[0], platform=HardwarePlatform.FPGA)
 
-    async def test_grouped_problems_are_refused_in_the_sdk_s_words(self) -> None:
+    async def test_solvers_that_take_no_grouped_problems_refuse_them_in_the_sdk_s_words(self) -> None:
         workspace, backend = local()
+        plain = Solver(workspace, "microsoft.paralleltempering.cpu", params={"sweeps": 2})
+        assert not plain.supports_grouped_terms()
+        assert ParallelTempering(workspace).supports_grouped_terms()
+        assert SimulatedAnnealing(workspace).supports_grouped_terms()
         problem = Problem("grouped", [SlcTerm([Term(c=1, indices=[0]), Term(c=2, indices=[1])], c=1)])
         message = "^Solver type is not compatiblewith problem type ising_grouped;Try PopulationAnnealing"
         with pytest.raises(InvalidProblem, match=message):
-            await ParallelTempering(workspace).submit(problem)
+            await plain.submit(problem)
         assert backend.requests == []
         with pytest.raises(ValueError, match=message):
-            await workspace.solve_many([three(), problem], ParallelTempering(workspace))
+            await workspace.solve_many([three(), problem], plain)
         assert all(record.status.is_final for record in backend.list())
 
     @pytest.mark.parametrize("problem", ["https://blob/input", None, {"terms": []}])

@@ -24,7 +24,8 @@ struct FlushSubnormals {
 
 // In the order of gq::strategy.
 void (*const starts[])(gq::Ensemble&, const uint32_t*) = {gq::start<gq::WINDOW>, gq::start<gq::LANE_NEIGHBOUR>,
-                                                          gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>};
+                                                          gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>,
+                                                          gq::start<gq::LANE_GROUPED>};
 // Small problems have their gains in registers.
 void advance_window(gq::Ensemble& e, int sweeps, const void* weights) {
     switch (gq::window_words(e.problem)) {
@@ -37,8 +38,9 @@ void advance_window(gq::Ensemble& e, int sweeps, const void* weights) {
     }
 }
 // In the order of gq::move and gq::strategy.
-void (*const advances[][4])(gq::Ensemble&, int, const void*) = {
-    {advance_window, gq::advance<gq::LANE_NEIGHBOUR>, gq::advance<gq::LANE_PARITY>, gq::advance<gq::LANE_PRODUCT>},
+void (*const advances[][5])(gq::Ensemble&, int, const void*) = {
+    {advance_window, gq::advance<gq::LANE_NEIGHBOUR>, gq::advance<gq::LANE_PARITY>, gq::advance<gq::LANE_PRODUCT>,
+     gq::advance<gq::LANE_GROUPED>},
     {},  // POPULATION
     {},  // WALK
     {},  // PATH

@@ -21,6 +21,7 @@ typedef unsigned long long uint64_t;
 typedef float vf;
 typedef int vi;
 typedef unsigned vu;
+typedef int64_t vl;
 typedef bool vb;
 
 constexpr unsigned everyone = ~0u;
@@ -40,6 +41,9 @@ GQ T bcast(T x, int source) {
 GQ vu select(vb c, vu a, vu b) { return c ? a : b; }
 GQ vi keep(vb c, vi x) { return c ? x : 0; }
 GQ vi negate_if(vb c, vi x) { return c ? -x : x; }
+GQ vl keep(vb c, vl x) { return c ? x : 0; }
+GQ vl negate_if(vb c, vl x) { return c ? -x : x; }
+GQ vl times(vi x, int64_t factor) { return x * factor; }
 GQ vi plus_minus(vi x, vb minus, vi y) { return x + y * (minus ? -1 : 1); }  // one multiply-add
 template <class T>
 GQ T load(const T* p) {
@@ -53,7 +57,7 @@ template <class T>
 GQ vi load_int(const T* p) {
     return p[lane()];
 }
-GQ void add_each(int64_t* p, vi x) { p[lane()] += x; }
+GQ void add_each(int64_t* p, vl x) { p[lane()] += x; }
 
 GQ vf as_float(vi x) { return __int_as_float(x); }
 GQ vi as_int(vf x) { return __float_as_int(x); }
@@ -61,6 +65,7 @@ GQ vi as_int(vu x) { return int(x); }
 GQ vu as_unsigned(vi x) { return unsigned(x); }
 GQ vf to_float(vi x) { return __int2float_rn(x); }
 GQ vi truncate(vf x) { return __float2int_rz(x); }
+GQ vl truncate_wide(vf x) { return __float2ll_rz(x); }
 GQ vf smaller(vf a, float b) { return a < b ? a : b; }
 GQ void mul_wide(unsigned m, vu a, vu& high, vu& low) {
     high = __umulhi(m, a);

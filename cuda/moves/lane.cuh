@@ -9,7 +9,7 @@
 namespace gq {
 
 template <int STRATEGY>
-GQ vi lane_gain(const Problem& p, int variable, const uint32_t* spins) {
+GQ auto lane_gain(const Problem& p, int variable, const uint32_t* spins) {
     const auto* weights = static_cast<const int32_t*>(p.weights);
     vi gain = splat(int(p.base[variable]));
     GQ_ROLLED for (int entry = p.offsets[variable]; entry < p.offsets[variable + 1]; ++entry) {
@@ -25,6 +25,16 @@ GQ vi lane_gain(const Problem& p, int variable, const uint32_t* spins) {
     }
     return gain;
 }
+
+// Flips a variable in the chains of `hit`.
+template <int STRATEGY>
+GQ void lane_flip(const Problem&, int variable, uint32_t* spins, unsigned hit) {
+    put(&spins[variable], spins[variable] ^ hit);
+}
+
+// To be called where bits were written otherwise.
+template <int STRATEGY>
+GQ void lane_recount(const Problem&, const uint32_t*) {}
 
 // Variable v draws word v & 3 at position v >> 2. `energy`: 32 elements, one a chain. Returns the number of
 // accepted flips.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,10 @@ class ProblemDescriptor(ctypes.Structure):
         ("n", ctypes.c_int32),
         *((name, _P) for name in ("base", "weights", "offsets", "members", "member_offsets")),
         ("zero_energy", ctypes.c_int64),
+        ("parity", ctypes.c_int32),
+        ("groups", ctypes.c_int32),
+        *((name, _P) for name in ("wide_base", "wide_weights", "group_offsets", "group", "slope", "factor")),
+        *((name, _P) for name in ("zero_sums", "sums")),
     )
 
 
@@ -61,7 +66,7 @@ class Descriptor(ctypes.Structure):
 
 def inputs(layout: Layout, stage: Stage) -> dict[str, npt.NDArray[Any]]:
     """What the kernels read and never write, by the field that points to it."""
-    return {
+    given = {
         "base": layout.base,
         "weights": layout.weights,
         "offsets": layout.offsets,
@@ -71,6 +76,9 @@ def inputs(layout: Layout, stage: Stage) -> dict[str, npt.NDArray[Any]]:
         "gap": stage.gaps(layout),
         "table": stage.move.table(layout, stage),
     }
+    if layout.groups is not None:
+        given |= {field.name: getattr(layout.groups, field.name) for field in fields(layout.groups)}
+    return given
 
 
 def state(layout: Layout, stage: Stage) -> dict[str, tuple[type[np.generic], int]]:
@@ -80,6 +88,7 @@ def state(layout: Layout, stage: Stage) -> dict[str, tuple[type[np.generic], int
     dense = layout.strategy is Strategy.WINDOW
     spins = chains * words if dense else warps * n
     return {
+        "sums": (np.int32, 32 * warps * len(layout.fixed.groups)),
         "gains": (np.int32, chains * words * 32 if dense else 0),
         "spins": (np.uint32, spins),
         "energy": (np.int64, 32 * warps),
@@ -106,7 +115,13 @@ class EnsembleBase:
     def __init__(self, layout: Layout, stage: Stage, goal: int | None, weight_bytes: int) -> None:
         self.layout, self.stage = layout, stage
         self._descriptor = Descriptor(
-            ProblemDescriptor(layout.strategy.value, layout.num_variables, zero_energy=layout.zero_energy),
+            ProblemDescriptor(
+                layout.strategy.value,
+                layout.num_variables,
+                zero_energy=layout.zero_energy,
+                parity=layout.problem.is_ising,
+                groups=len(layout.fixed.groups),
+            ),
             seed_low=stage.seed & 0xFFFFFFFF,
             seed_high=stage.seed >> 32,
             chains=stage.chains,

@@ -54,6 +54,7 @@ _NAMES = {
     Strategy.LANE_NEIGHBOUR: "neighbour",
     Strategy.LANE_PARITY: "parity",
     Strategy.LANE_PRODUCT: "product",
+    Strategy.LANE_GROUPED: "grouped",
 }
 _lock = threading.Lock()
 _modules: dict[tuple[int, str], Any] = {}

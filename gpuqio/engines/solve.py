@@ -141,7 +141,6 @@ class Solve(Generic[C]):
         if stage.exchange:  # a ladder stopped early is a shorter run on the same ladder
             stage = replace(stage, sweeps=max(best.sweeps, 1))
         sweeps, flips, exchanges = map(sum, zip(*self._ended, _work(self.chains), strict=True))
-        fixed = self.layout.fixed
         report = Report(
             engine=engine,
             device=device,
@@ -151,7 +150,7 @@ class Solve(Generic[C]):
             flips=flips,
             exchanges=exchanges,
             seconds=self.seconds,
-            resolution=0.0 if fixed.is_exact else fixed.unit,
+            resolution=self.layout.fixed.resolution,
             stop_reason=stop_reason,
             optima=optima,
         )

@@ -63,8 +63,11 @@ def neg_log_uniform(words: Words) -> Float32s:
     return (np.int32(24) - exponent).astype(np.float32) * np.float32(float.fromhex("0x1.62e43p-1")) - t * p
 
 
-def threshold(words: Words, temperature: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """The largest energy rise each word accepts at `temperature` (float32, integer energy units)."""
+def threshold(words: Words, temperature: npt.ArrayLike, rise_bits: int = 30) -> npt.NDArray[np.int64]:
+    """The largest energy rise each word accepts at `temperature` (float32, integer energy units).
+
+    Cut at 2^rise_bits: see `Layout.rise_bits`.
+    """
     with np.errstate(over="ignore"):
         scaled = neg_log_uniform(words) * np.asarray(temperature, np.float32)
-    return np.minimum(scaled, np.float32(2**30)).astype(np.int64)
+    return np.minimum(scaled, np.float32(2**rise_bits)).astype(np.int64)

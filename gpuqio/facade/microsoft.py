@@ -80,6 +80,10 @@ class ParallelTempering(Solver[W]):
         }
         super().__init__(workspace, name, params=params)
 
+    def supports_grouped_terms(self) -> bool:
+        """True."""
+        return True
+
 
 class SimulatedAnnealing(Solver[W]):
     """Independent runs from hot to cold: quick, and a good first try on smooth problems.
@@ -136,6 +140,10 @@ class SimulatedAnnealing(Solver[W]):
             "cost_limit": cost_limit,
         }
         super().__init__(workspace, name, params=params)
+
+    def supports_grouped_terms(self) -> bool:
+        """True."""
+        return True
 
 
 SOLVERS: tuple[type[ParallelTempering[Any] | SimulatedAnnealing[Any]], ...] = (ParallelTempering, SimulatedAnnealing)

@@ -12,8 +12,8 @@ from gpuqio.solvers.move import METROPOLIS, Move
 
 __all__ = ["Stage"]
 
-HOTTEST = 2.0**60
-"""Integer temperature that stands for beta = 0: above it every rise below 2^30 passes."""
+HOTTEST = 2.0**90
+"""Integer temperature that stands for beta = 0: there every rise below 2^62 passes, with -log u at least 2^-24."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,7 +29,7 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
     Hottest: 3/4 of the largest root-mean-square rise over random states (1.5 Tc for the SK model). Coldest: where all
     but the softest tenth of the variables are frozen. A variable is at a fifth of its smallest coefficient step; where
     coefficients have no smallest step, at a hundredth of its field over sqrt(n), the scale of the softest spins of a
-    mean-field glass.
+    mean-field glass. In a squared sum the step is what its flip costs where the sum was 0.
     """
     spread = np.zeros(layout.num_variables)
     mean = np.zeros(layout.num_variables)
@@ -46,6 +46,7 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
             mean += np.bincount(column, weights=share * size, minlength=len(mean))
             spread += np.bincount(column, weights=variance, minlength=len(mean))
             np.minimum.at(step, column, smallest)
+    _add_groups(layout, mean, spread, step)
     rise = np.sqrt(mean**2 + spread)
     active = np.isfinite(step)
     if not active.any():
@@ -56,6 +57,21 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
     unit = layout.fixed.unit
     cold = min(max(min(coldest, hottest / 4) * unit, LOWEST), HIGHEST / 4)
     return min(max(hottest * unit, 4 * cold), HIGHEST), cold
+
+
+def _add_groups(layout: Layout, mean: Floats, spread: Floats, step: Floats) -> None:
+    """The squared sums' part of the rises' means and variances over random states, and of the smallest steps."""
+    groups = layout.fixed.groups
+    members, owners, weights = groups.members, groups.owners, groups.weights.astype(np.float64)
+    others = groups.totals(weights**2)[owners] - weights**2
+    constants, size = groups.constants.astype(np.float64)[owners], groups.coefficients[owners] * weights
+    if layout.problem.is_ising:
+        variance, steps = (4 * size) ** 2 * (constants**2 + others), 4 * size * weights
+    else:
+        np.add.at(mean, members, size * (2 * constants + groups.totals(groups.weights)[owners]))
+        variance, steps = size**2 * others, size * weights
+    np.add.at(spread, members, variance)
+    np.minimum.at(step, members, np.where(steps == 0, np.inf, np.abs(steps)))
 
 
 def geometric_ladder(hottest: float, coldest: float, rungs: int) -> Floats:

@@ -6,7 +6,7 @@ A result keeps arrays; dicts are made when they are asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import wraps
 from typing import Any, overload
@@ -57,6 +57,8 @@ class Report:
         seconds: of solving.
         resolution: the step to which coefficients were rounded; 0.0 where they were represented exactly.
         stop_reason: why it ended.
+        statistics: what else the solver has found out, by name, as JSON values; its documentation says what. Mostly
+            empty.
     """
 
     engine: str
@@ -69,6 +71,7 @@ class Report:
     seconds: float
     resolution: float
     stop_reason: StopReason
+    statistics: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields; the stop reason as its sentence."""

@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 from gpuqio import Workspace
-from gpuqio.optimization import GroupType, ParallelTempering, Problem, ProblemType, SimulatedAnnealing, SlcTerm, Term
+from gpuqio.optimization import (
+    GroupType,
+    ParallelTempering,
+    PopulationAnnealing,
+    Problem,
+    ProblemType,
+    SimulatedAnnealing,
+    SlcTerm,
+    SubstochasticMonteCarlo,
+    Term,
+)
 
 SHIP = [1, 5, 9, 21, 35, 5, 3, 5, 10, 11]
 SHIP_SLC = [2, 5, 9, 21, 35, 5, 3, 5, 10, 11, 23, 13, 8, 7, 12, 19, 22, 54, 33]
@@ -66,7 +76,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("solver", [ParallelTempering, SimulatedAnnealing])
+@pytest.mark.parametrize(
+    "solver", [ParallelTempering, SimulatedAnnealing, PopulationAnnealing, SubstochasticMonteCarlo]
+)
 @pytest.mark.parametrize(("problem", "best"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_the_optimum_is_found(problem: Problem, best: float, solver: Any) -> None:
     with Workspace() as workspace:

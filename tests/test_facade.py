@@ -16,10 +16,12 @@ from gpuqio.facade.workspace import PROBLEMS_A_CHUNK
 from gpuqio.optimization import (
     HardwarePlatform,
     ParallelTempering,
+    PopulationAnnealing,
     Problem,
     SimulatedAnnealing,
     SlcTerm,
     Solver,
+    SubstochasticMonteCarlo,
     Term,
 )
 from gpuqio.solvers import parse
@@ -109,7 +111,12 @@ class TestWorkspace:
         workspace, _ = local()
         found = await workspace.get_targets()
         assert isinstance(found, list)
-        assert [type(solver) for solver in found] == [ParallelTempering, SimulatedAnnealing]
+        assert [type(solver) for solver in found] == [
+            ParallelTempering,
+            SimulatedAnnealing,
+            PopulationAnnealing,
+            SubstochasticMonteCarlo,
+        ]
         one = await workspace.get_targets("Microsoft.SimulatedAnnealing.CPU", refresh=True)
         assert isinstance(one, SimulatedAnnealing)
         assert one.workspace is workspace

@@ -144,6 +144,7 @@ class Solve(Generic[C]):
             seconds=self.seconds,
             resolution=0.0 if fixed.is_exact else fixed.unit,
             stop_reason=stop_reason,
+            statistics=best.stage.move.statistics(self.layout, best.stage, best.log, best.sweeps),
         )
         return Result(self.layout.problem.variables, states[order], costs[order], self._plan.parameters(stage), report)
 

@@ -12,7 +12,7 @@ from gpuqio.backend import Backend, JobRecord, Request
 from gpuqio.engines.base import Work
 from gpuqio.engines.choice import engine_name
 from gpuqio.errors import BackendUnavailable, InputError, InvalidParameter, InvalidProblem, JobFailed
-from gpuqio.facade.microsoft import SOLVERS
+from gpuqio.facade.solvers import SOLVERS
 from gpuqio.facade.target import AnySolver, Solver, Target, specification
 from gpuqio.problem import Problem
 from gpuqio.result import Result

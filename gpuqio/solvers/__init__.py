@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from gpuqio.solvers.parallel_tempering import ParallelTempering
+from gpuqio.solvers.population_annealing import PopulationAnnealing
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
+from gpuqio.solvers.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.solvers.wire import TARGETS, parse
 
-__all__ = ["TARGETS", "ParallelTempering", "SimulatedAnnealing", "parse"]
+__all__ = [
+    "TARGETS",
+    "ParallelTempering",
+    "PopulationAnnealing",
+    "SimulatedAnnealing",
+    "SubstochasticMonteCarlo",
+    "parse",
+]

@@ -5,6 +5,7 @@ A move is a value that says what its kernels are given; the kernels are in cuda/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -58,6 +59,10 @@ class Move:
     def log(self, stage: Stage) -> int:
         """How many int64 the kernel writes for the plan to read when the stage has ended (`Trial.log`)."""
         return 0
+
+    def statistics(self, layout: Layout, stage: Stage, log: npt.NDArray[np.int64], sweeps: int) -> Mapping[str, object]:
+        """What the log of a stage says after so many of its sweeps, for the user (`Report.statistics`)."""
+        return {}
 
 
 METROPOLIS = Move()

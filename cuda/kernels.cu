@@ -7,7 +7,9 @@
 // takes any size. Launched with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits.
 #include "ensemble.cuh"
 #include "moves/exhaustive.cuh"
+#include "moves/population.cuh"
 #include "moves/register.cuh"
+#include "moves/walk.cuh"
 
 #ifndef DYNAMIC_SHARED
 #define DYNAMIC_SHARED(TYPE, NAME) extern __shared__ TYPE NAME[]
@@ -112,3 +114,11 @@ GQ_REGISTERS(register_2, 2)
 GQ_MOVE(exhaustive_neighbour, advance_exhaustive<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(exhaustive_parity, advance_exhaustive<gq::LANE_PARITY>)
 GQ_MOVE(exhaustive_product, advance_exhaustive<gq::LANE_PRODUCT>)
+GQ_MOVE(population_window, advance_population<gq::WINDOW>)
+GQ_MOVE(population_neighbour, advance_population<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(population_parity, advance_population<gq::LANE_PARITY>)
+GQ_MOVE(population_product, advance_population<gq::LANE_PRODUCT>)
+
+GQ_MOVE(walk_neighbour, advance_walk<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(walk_parity, advance_walk<gq::LANE_PARITY>)
+GQ_MOVE(walk_product, advance_walk<gq::LANE_PRODUCT>)

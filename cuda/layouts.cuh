@@ -16,11 +16,11 @@ enum strategy : int32_t {
     LANE_GROUPED = 4,    // with squared sums, and 64 bits in place of 28: moves/grouped.cuh
 };
 
-// What a sweep is, and what follows it; gpuqio/solvers/move.py has the same numbers.
+// What a sweep is, and what comes with it; gpuqio/solvers/move.py has the same numbers.
 enum move : int32_t {
     METROPOLIS = 0,   // one attempt a variable; between rungs, exchange
-    POPULATION = 1,   // one attempt a variable, then resampling
-    WALK = 2,         // random flips, then resampling
+    POPULATION = 1,   // resampling, then one attempt a variable
+    WALK = 2,         // resampling, then random flips
     PATH = 3,         // clusters along imaginary time
     TABU = 4,         // the best flip that is not forbidden
     BIFURCATION = 5,  // classical nonlinear oscillators

@@ -6,7 +6,7 @@ A result keeps arrays; dicts are made when they are asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import wraps
 from typing import Any, overload
@@ -59,7 +59,8 @@ class Report:
         seconds: of solving.
         resolution: the step to which coefficients were rounded; 0.0 where they were represented exactly.
         stop_reason: why it ended.
-        optima: how many configurations have the lowest cost, where `Exhaustive` counted them (`all_optima`).
+        statistics: what else the solver has found out, by name, as JSON values; its documentation says what. Mostly
+            empty.
     """
 
     engine: str
@@ -72,7 +73,7 @@ class Report:
     seconds: float
     resolution: float
     stop_reason: StopReason
-    optima: int | None = None
+    statistics: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields; the stop reason as its sentence."""

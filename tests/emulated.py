@@ -16,7 +16,7 @@ from gpuqio.solvers.move import Kind
 from gpuqio.solvers.stage import Stage
 from tests.emulator import Memory, RawModule
 
-__all__ = ["Job", "advance", "start"]
+__all__ = ["Job", "advance", "descriptor", "launch_of", "start"]
 
 MOST_SHARED = 99 * 1024
 
@@ -70,7 +70,7 @@ def advance(
     **how: Any,
 ) -> None:
     """Up to `sweeps` sweeps of every job, one launch a kind."""
-    launches = [_variant(job, most_shared) for job in jobs]
+    launches = [launch_of(job, most_shared) for job in jobs]
     for launch in sorted(set(launches), key=repr):
         slots = [i for i, other in enumerate(launches) if other == launch]
         counts = np.full(len(slots), sweeps, np.int32)
@@ -78,7 +78,8 @@ def advance(
         _launch(module, launch.name, launch.threads, launch.shared_bytes, memory, table, slots, counts, (size,), how)
 
 
-def _variant(job: Job, most_shared: int) -> kernels.Launch:
+def launch_of(job: Job, most_shared: int) -> kernels.Launch:
+    """The entry that makes its sweeps."""
     if job.stage.move.kind is Kind.METROPOLIS:
         return kernels.advance_launch(job.layout, job.stage.chains, most_shared)
     return kernels.move_launch(job.layout, job.stage.move)

@@ -16,9 +16,11 @@ from gpuqio.optimization import (
     Exhaustive,
     GroupType,
     ParallelTempering,
+    PopulationAnnealing,
     Problem,
     ProblemType,
     SimulatedAnnealing,
+    SubstochasticMonteCarlo,
     Term,
 )
 
@@ -74,7 +76,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("solver", [ParallelTempering, SimulatedAnnealing, Exhaustive])
+@pytest.mark.parametrize(
+    "solver", [ParallelTempering, SimulatedAnnealing, PopulationAnnealing, SubstochasticMonteCarlo, Exhaustive]
+)
 @pytest.mark.parametrize(("problem", "best"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_the_optimum_is_found(problem: Problem, best: float, solver: Any) -> None:
     with Workspace() as workspace:

@@ -17,10 +17,12 @@ from gpuqio.optimization import (
     Exhaustive,
     HardwarePlatform,
     ParallelTempering,
+    PopulationAnnealing,
     Problem,
     SimulatedAnnealing,
     SlcTerm,
     Solver,
+    SubstochasticMonteCarlo,
     Term,
 )
 from gpuqio.solvers import parse
@@ -110,7 +112,13 @@ class TestWorkspace:
         workspace, _ = local()
         found = await workspace.get_targets()
         assert isinstance(found, list)
-        assert [type(solver) for solver in found] == [ParallelTempering, SimulatedAnnealing, Exhaustive]
+        assert [type(solver) for solver in found] == [
+            ParallelTempering,
+            SimulatedAnnealing,
+            PopulationAnnealing,
+            SubstochasticMonteCarlo,
+            Exhaustive,
+        ]
         one = await workspace.get_targets("Microsoft.SimulatedAnnealing.CPU", refresh=True)
         assert isinstance(one, SimulatedAnnealing)
         assert one.workspace is workspace

@@ -10,9 +10,16 @@ import pytest
 
 from gpuqio.engines.native import Ensemble, advance
 from gpuqio.errors import InvalidParameter
-from gpuqio.pack import Layout, pack
+from gpuqio.pack import Layout, lay_out, pack
 from gpuqio.problem import Problem, ProblemType
-from gpuqio.solvers import TARGETS, ParallelTempering, SimulatedAnnealing, parse
+from gpuqio.solvers import (
+    TARGETS,
+    ParallelTempering,
+    PopulationAnnealing,
+    SimulatedAnnealing,
+    SubstochasticMonteCarlo,
+    parse,
+)
 from gpuqio.solvers.base import Plan, Trial
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import barrier, geometric_ladder, respaced, temperature_range
@@ -234,9 +241,13 @@ def run_plan(plan: Plan, layout: Layout) -> list[tuple[Stage, Ensemble]]:
     return done
 
 
-@pytest.mark.parametrize("solver", [ParallelTempering(), SimulatedAnnealing()], ids=["PT", "SA"])
+@pytest.mark.parametrize(
+    "solver",
+    [ParallelTempering(), SimulatedAnnealing(), PopulationAnnealing(), SubstochasticMonteCarlo()],
+    ids=["PT", "SA", "PA", "SSMC"],
+)
 def test_a_search_ends_by_itself_and_its_parameters_repeat_it(solver: Any) -> None:
-    layout = glass(30, seed=5)
+    layout = lay_out(glass(30, seed=5).problem, solver.walks_windows)
     plan = solver.plan(layout, 77)
     stages = run_plan(plan, layout)
     assert plan.converged

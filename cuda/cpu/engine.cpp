@@ -1,6 +1,8 @@
 // engine.cpp: the CPU entries, C ABI, no standard library. Compiled once per instruction set; Python loads the best one.
 #include "../ensemble.cuh"
 #include "../moves/exhaustive.cuh"
+#include "../moves/population.cuh"
+#include "../moves/walk.cuh"
 
 namespace {
 
@@ -37,12 +39,24 @@ void advance_window(gq::Ensemble& e, int sweeps, const void* weights) {
             return gq::advance<gq::WINDOW>(e, sweeps, weights);
     }
 }
+void population_window(gq::Ensemble& e, int sweeps, const void*) {
+    switch (gq::window_words(e.problem)) {
+        case 1:
+            return gq::advance_population<gq::WINDOW, 1>(e, sweeps);
+        case 2:
+            return gq::advance_population<gq::WINDOW, 2>(e, sweeps);
+        default:
+            return gq::advance_population<gq::WINDOW>(e, sweeps);
+    }
+}
 // In the order of gq::move and gq::strategy.
 void (*const advances[][5])(gq::Ensemble&, int, const void*) = {
     {advance_window, gq::advance<gq::LANE_NEIGHBOUR>, gq::advance<gq::LANE_PARITY>, gq::advance<gq::LANE_PRODUCT>,
      gq::advance<gq::LANE_GROUPED>},
-    {},  // POPULATION
-    {},  // WALK
+    {population_window, gq::advance_population<gq::LANE_NEIGHBOUR>, gq::advance_population<gq::LANE_PARITY>,
+     gq::advance_population<gq::LANE_PRODUCT>},
+    {nullptr, gq::advance_walk<gq::LANE_NEIGHBOUR>, gq::advance_walk<gq::LANE_PARITY>,
+     gq::advance_walk<gq::LANE_PRODUCT>},
     {},  // PATH
     {},  // TABU
     {},  // BIFURCATION
@@ -69,7 +83,7 @@ GQ_ENTRY void gq_advance(gq::Ensemble* const* ensembles, const int32_t* sweeps, 
     }
 }
 
-// For the tests: the generator and the logarithm as the kernels have them. `count` is a multiple of 32.
+// For the tests: the generator, the exponential and the logarithm as the kernels have them. `count` is a multiple of 32.
 GQ_ENTRY void gq_philox(const uint32_t* counter, const uint32_t* seed, uint32_t* words, int32_t count) {
     for (int i = 0; i < count; i += 32) {
         gq::vu word[4];
@@ -77,6 +91,10 @@ GQ_ENTRY void gq_philox(const uint32_t* counter, const uint32_t* seed, uint32_t*
                    gq::load(counter + 3 * count + i), {seed[0], seed[1]}, word);
         for (int k = 0; k < 4; ++k) gq::store(words + k * count + i, word[k]);
     }
+}
+GQ_ENTRY void gq_boltzmann(const float* x, int64_t* out, int32_t count) {
+    FlushSubnormals mode;
+    for (int i = 0; i < count; ++i) out[i] = gq::boltzmann(x[i]);
 }
 GQ_ENTRY void gq_neg_log_uniform(const uint32_t* words, float* out, int32_t count) {
     FlushSubnormals mode;

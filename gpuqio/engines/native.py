@@ -62,6 +62,8 @@ def _load(isa: str) -> ctypes.CDLL:
     lib.gq_advance.restype = None
     lib.gq_philox.argtypes = (_P, _P, _P, ctypes.c_int32)
     lib.gq_philox.restype = None
+    lib.gq_boltzmann.argtypes = (_P, _P, ctypes.c_int32)
+    lib.gq_boltzmann.restype = None
     lib.gq_neg_log_uniform.argtypes = (_P, _P, ctypes.c_int32)
     lib.gq_neg_log_uniform.restype = None
     if lib.gq_ensemble_bytes() != ctypes.sizeof(Descriptor):

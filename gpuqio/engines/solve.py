@@ -131,7 +131,7 @@ class Solve(Generic[C]):
             report = Report(engine, device, "none", 0, 0, 0, 0, self.seconds, 0.0, stop_reason)
             return Result(self.layout.problem.variables, np.zeros((1, 0), np.int8), costs, parameters, report)
         best = self._keep_best()
-        bits, optima = best.stage.move.solutions(
+        bits = best.stage.move.solutions(
             best.best_bits(), best.best_energies, best.log, self._solver.number_of_solutions
         )
         states = self._values(bits)
@@ -152,7 +152,7 @@ class Solve(Generic[C]):
             seconds=self.seconds,
             resolution=self.layout.fixed.resolution,
             stop_reason=stop_reason,
-            optima=optima,
+            statistics=best.stage.move.statistics(self.layout, best.stage, best.best_energies, best.log, best.sweeps),
         )
         return Result(self.layout.problem.variables, states[order], costs[order], self._plan.parameters(stage), report)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gpuqio.errors import InvalidParameter
 from gpuqio.facade.target import HardwarePlatform, Solver, W
 
-__all__ = ["SOLVERS", "ParallelTempering", "SimulatedAnnealing"]
+__all__ = ["ParallelTempering", "SimulatedAnnealing"]
 
 
 class ParallelTempering(Solver[W]):
@@ -144,7 +144,3 @@ class SimulatedAnnealing(Solver[W]):
     def supports_grouped_terms(self) -> bool:
         """True."""
         return True
-
-
-SOLVERS: tuple[type[ParallelTempering[Any] | SimulatedAnnealing[Any]], ...] = (ParallelTempering, SimulatedAnnealing)
-"""The solvers a workspace lists."""

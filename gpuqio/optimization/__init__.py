@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from gpuqio.facade.exhaustive import Exhaustive
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.population_annealing import PopulationAnnealing
+from gpuqio.facade.schedules import RangeSchedule
+from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.facade.target import HardwarePlatform, Solver
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.terms import GroupType, SlcTerm, Term, TermBase
@@ -13,11 +16,14 @@ __all__ = [
     "GroupType",
     "HardwarePlatform",
     "ParallelTempering",
+    "PopulationAnnealing",
     "Problem",
     "ProblemType",
+    "RangeSchedule",
     "SimulatedAnnealing",
     "SlcTerm",
     "Solver",
+    "SubstochasticMonteCarlo",
     "Term",
     "TermBase",
 ]

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from gpuqio.solvers.exhaustive import Exhaustive
 from gpuqio.solvers.parallel_tempering import ParallelTempering
+from gpuqio.solvers.population_annealing import PopulationAnnealing
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
+from gpuqio.solvers.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.solvers.wire import TARGETS, parse
 
-__all__ = ["TARGETS", "Exhaustive", "ParallelTempering", "SimulatedAnnealing", "parse"]
+__all__ = [
+    "TARGETS",
+    "Exhaustive",
+    "ParallelTempering",
+    "PopulationAnnealing",
+    "SimulatedAnnealing",
+    "SubstochasticMonteCarlo",
+    "parse",
+]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gpuqio.pack import Layout
 
-__all__ = ["barrier", "geometric_ladder", "respaced", "temperature_range"]
+__all__ = ["barrier", "geometric_ladder", "plain", "respaced", "temperature_range"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -76,7 +76,7 @@ def _add_groups(layout: Layout, mean: Floats, spread: Floats, step: Floats) -> N
 
 def geometric_ladder(hottest: float, coldest: float, rungs: int) -> Floats:
     """`rungs` betas from 1/hottest to 1/coldest in equal ratios."""
-    return _plain(np.geomspace(1 / hottest, 1 / coldest, rungs))
+    return plain(np.geomspace(1 / hottest, 1 / coldest, rungs))
 
 
 def barrier(rejections: Floats) -> float:
@@ -95,11 +95,11 @@ def respaced(betas: Floats, rejections: Floats, rungs: int) -> Floats:
     places = np.linspace(0.0, cumulative[-1], rungs)
     ladder: Floats = np.exp(np.interp(places, cumulative, np.log(betas)))
     ladder[0], ladder[-1] = betas[0], betas[-1]
-    return _plain(ladder)
+    return plain(ladder)
 
 
-def _plain(betas: Floats) -> Floats:
+def plain(betas: Floats) -> Floats:
     """The betas in 20 significant bits: exp and log differ in their last ones from machine to machine."""
     mantissa, exponent = np.frexp(betas)
-    plain: Floats = np.ldexp(np.rint(np.ldexp(mantissa, 20)), exponent - 20)
-    return plain
+    rounded: Floats = np.ldexp(np.rint(np.ldexp(mantissa, 20)), exponent - 20)
+    return rounded

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from gpuqio.errors import InvalidParameter
-from gpuqio.solvers import parallel_tempering, simulated_annealing
+from gpuqio.solvers import parallel_tempering, population_annealing, simulated_annealing, substochastic_monte_carlo
 from gpuqio.solvers.base import Solver
 from gpuqio.solvers.exhaustive import Exhaustive
 from gpuqio.solvers.parallel_tempering import ParallelTempering
+from gpuqio.solvers.population_annealing import PopulationAnnealing
+from gpuqio.solvers.schedules import read_range
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
+from gpuqio.solvers.substochastic_monte_carlo import SubstochasticMonteCarlo
 
 __all__ = ["TARGETS", "parse"]
 
@@ -47,6 +50,24 @@ def _exhaustive(given: dict[str, Any]) -> Solver:
     return Exhaustive(**_known(given, "all_optima"))
 
 
+def _population_annealing(given: dict[str, Any]) -> Solver:
+    known = _known(given, *population_annealing.TUNABLES)
+    if "beta" in known:
+        known["beta"] = read_range("beta", known["beta"])
+    if PopulationAnnealing(**known).is_parameter_free:
+        known["sweeps"] = population_annealing.DEFAULT_SWEEPS
+    return PopulationAnnealing(**known)
+
+
+def _substochastic_monte_carlo(given: dict[str, Any]) -> Solver:
+    known = _known(given, *substochastic_monte_carlo.TUNABLES)
+    for name in known.keys() & {"alpha", "beta"}:
+        known[name] = read_range(name, known[name])
+    if SubstochasticMonteCarlo(**known).is_parameter_free:
+        known["sweeps"] = substochastic_monte_carlo.DEFAULT_SWEEPS
+    return SubstochasticMonteCarlo(**known)
+
+
 def _parameter_free(make: Callable[..., Solver]) -> Callable[[dict[str, Any]], Solver]:
     def search(given: dict[str, Any]) -> Solver:
         settings = _known(given)
@@ -60,8 +81,12 @@ TARGETS: Mapping[str, Callable[[dict[str, Any]], Solver]] = {
     "gpuqio.exhaustive": _exhaustive,
     "microsoft.paralleltempering.cpu": _parallel_tempering,
     "microsoft.paralleltempering-parameterfree.cpu": _parameter_free(ParallelTempering),
+    "microsoft.populationannealing.cpu": _population_annealing,
+    "microsoft.populationannealing-parameterfree.cpu": _parameter_free(PopulationAnnealing),
     "microsoft.simulatedannealing.cpu": _simulated_annealing,
     "microsoft.simulatedannealing-parameterfree.cpu": _parameter_free(SimulatedAnnealing),
+    "microsoft.substochasticmontecarlo.cpu": _substochastic_monte_carlo,
+    "microsoft.substochasticmontecarlo-parameterfree.cpu": _parameter_free(SubstochasticMonteCarlo),
 }
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from gpuqio.engines.reference.exhaustive import Exhaustive
 from gpuqio.engines.reference.metropolis import Metropolis
 from gpuqio.engines.reference.outcome import Ints, Outcome, Sweeper, first_outcome
+from gpuqio.engines.reference.population import Population
+from gpuqio.engines.reference.walk import Walk
 from gpuqio.pack import Layout
 from gpuqio.solvers.move import Kind
 from gpuqio.solvers.stage import Stage
@@ -20,6 +22,8 @@ __all__ = ["Outcome", "run"]
 
 _SWEEPERS: Mapping[Kind, Callable[[Layout, Stage], Sweeper]] = {
     Kind.METROPOLIS: Metropolis,
+    Kind.POPULATION: Population,
+    Kind.WALK: Walk,
     Kind.EXHAUSTIVE: Exhaustive,
 }
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from gpuqio.target.microsoft.qio import ParallelTempering, SimulatedAnnealing
+from gpuqio.target.microsoft.qio import (
+    ParallelTempering,
+    PopulationAnnealing,
+    SimulatedAnnealing,
+    SubstochasticMonteCarlo,
+)
 
-__all__ = ["ParallelTempering", "SimulatedAnnealing"]
+__all__ = ["ParallelTempering", "PopulationAnnealing", "SimulatedAnnealing", "SubstochasticMonteCarlo"]

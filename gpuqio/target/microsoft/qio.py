@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.population_annealing import PopulationAnnealing
+from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
 
-__all__ = ["ParallelTempering", "SimulatedAnnealing"]
+__all__ = ["ParallelTempering", "PopulationAnnealing", "SimulatedAnnealing", "SubstochasticMonteCarlo"]

@@ -7,6 +7,7 @@
 // with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits.
 #include "ensemble.cuh"
 #include "moves/register.cuh"
+#include "moves/tabu.cuh"
 
 #ifndef DYNAMIC_SHARED
 #define DYNAMIC_SHARED(TYPE, NAME) extern __shared__ TYPE NAME[]
@@ -104,3 +105,7 @@ GQ_ADVANCE(lane_product, LANE_PRODUCT, 0)
 
 GQ_REGISTERS(register_1, 1)
 GQ_REGISTERS(register_2, 2)
+
+GQ_MOVE(tabu_neighbour, advance_tabu<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(tabu_parity, advance_tabu<gq::LANE_PARITY>)
+GQ_MOVE(tabu_product, advance_tabu<gq::LANE_PRODUCT>)

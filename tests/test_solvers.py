@@ -57,7 +57,7 @@ def glass(n: int, seed: int = 0, scale: float = 1.0) -> Layout:
         (SA_FREE, {"number_of_solutions": 0}, "number_of_solutions"),
         (SA_FREE, {"number_of_solutions": 11}, "number_of_solutions"),
         (SA_FREE, {"cost_limit": "low"}, "cost_limit"),
-        ("microsoft.tabu.cpu", {}, "target"),
+        ("microsoft.tabu.fpga", {}, "target"),
     ],
 )
 def test_refusals_name_the_parameter_and_its_value(target: str, params: dict[str, Any], named: str) -> None:
@@ -70,7 +70,7 @@ def test_refusals_name_the_parameter_and_its_value(target: str, params: dict[str
 
 @pytest.mark.parametrize("target", sorted(TARGETS))
 def test_every_target_parses_to_a_solver_that_names_it(target: str) -> None:
-    given: dict[str, object] = {} if "free" in target else {"sweeps": 10}
+    given: dict[str, object] = {} if "free" in target or "1qbit" in target else {"sweeps": 10}
     solver = parse(target, {**given, "seed": 3, "unheard_of": 1, "threads": 72})
     assert solver.target == target
     assert dict(solver.parameters()) == {**given, "seed": 3} | ({"timeout": 5.0} if "free" in target else {})
@@ -226,10 +226,11 @@ def run_plan(plan: Plan, layout: Layout) -> list[tuple[Stage, Ensemble]]:
             chains = done.pop()[1]
             chains.extend(stage)
         else:
-            chains = Ensemble(layout, stage)
+            chains = Ensemble(layout, stage, stage.initial)
         advance([chains], [stage.sweeps])
         done.append((stage, chains))
-        stage = plan.after(Trial(stage, chains.lowest, chains.reached, chains.swaps, chains.log))
+        states = chains.best_energies, chains.best_bits
+        stage = plan.after(Trial(stage, chains.lowest, chains.reached, chains.swaps, chains.log, *states))
     return done
 
 

@@ -1,5 +1,6 @@
 // engine.cpp: the CPU entries, C ABI, no standard library. Compiled once per instruction set; Python loads the best one.
 #include "../ensemble.cuh"
+#include "../moves/tabu.cuh"
 
 namespace {
 
@@ -41,7 +42,8 @@ void (*const advances[][4])(gq::Ensemble&, int, const void*) = {
     {},  // POPULATION
     {},  // WALK
     {},  // PATH
-    {},  // TABU
+    {nullptr, gq::advance_tabu<gq::LANE_NEIGHBOUR>, gq::advance_tabu<gq::LANE_PARITY>,
+     gq::advance_tabu<gq::LANE_PRODUCT>},
     {},  // BIFURCATION
     {},  // CLUSTER
 };

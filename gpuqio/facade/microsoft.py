@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gpuqio.errors import InvalidParameter
 from gpuqio.facade.target import HardwarePlatform, Solver, W
 
-__all__ = ["SOLVERS", "ParallelTempering", "SimulatedAnnealing"]
+__all__ = ["ParallelTempering", "SimulatedAnnealing"]
 
 
 class ParallelTempering(Solver[W]):
@@ -136,7 +136,3 @@ class SimulatedAnnealing(Solver[W]):
             "cost_limit": cost_limit,
         }
         super().__init__(workspace, name, params=params)
-
-
-SOLVERS: tuple[type[ParallelTempering[Any] | SimulatedAnnealing[Any]], ...] = (ParallelTempering, SimulatedAnnealing)
-"""The solvers a workspace lists."""

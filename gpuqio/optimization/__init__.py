@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.tabu import Tabu
 from gpuqio.facade.target import HardwarePlatform, Solver
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.terms import GroupType, SlcTerm, Term, TermBase
@@ -16,6 +17,7 @@ __all__ = [
     "SimulatedAnnealing",
     "SlcTerm",
     "Solver",
+    "Tabu",
     "Term",
     "TermBase",
 ]

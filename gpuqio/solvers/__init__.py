@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from gpuqio.solvers.parallel_tempering import ParallelTempering
+from gpuqio.solvers.path_relinking import PathRelinking
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
+from gpuqio.solvers.tabu import Tabu
+from gpuqio.solvers.tabu_search import TabuSearch
 from gpuqio.solvers.wire import TARGETS, parse
 
-__all__ = ["TARGETS", "ParallelTempering", "SimulatedAnnealing", "parse"]
+__all__ = ["TARGETS", "ParallelTempering", "PathRelinking", "SimulatedAnnealing", "Tabu", "TabuSearch", "parse"]

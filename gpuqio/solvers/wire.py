@@ -6,21 +6,29 @@ for timeout) and echoed as given; parameters that a solver does not know are ign
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gpuqio.errors import InvalidParameter
-from gpuqio.solvers import parallel_tempering, simulated_annealing
+from gpuqio.solvers import parallel_tempering, simulated_annealing, tabu
 from gpuqio.solvers.base import Solver
 from gpuqio.solvers.parallel_tempering import ParallelTempering
+from gpuqio.solvers.path_relinking import PathRelinking
+from gpuqio.solvers.settings import whole
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
+from gpuqio.solvers.tabu import Tabu
+from gpuqio.solvers.tabu_search import TabuSearch
 
 __all__ = ["TARGETS", "parse"]
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that a parameter-free search may take where no timeout is given (the service's default)."""
+
+MOST_MILLISECONDS = 2**53
+"""Of a timeout."""
 
 _COMMON = ("seed", "timeout", "number_of_solutions", "cost_limit")
 _OTHER_NAMES = {"step_limit": "sweeps", "time_limit": "timeout"}
@@ -42,6 +50,34 @@ def _simulated_annealing(given: dict[str, Any]) -> Solver:
     return SimulatedAnnealing(**known)
 
 
+def _tabu(given: dict[str, Any]) -> Solver:
+    known = _known(given, "sweeps", "tabu_tenure", "tabu_tenure_rand_max", "restarts")
+    if Tabu(**known).is_parameter_free:
+        known["sweeps"] = tabu.DEFAULT_SWEEPS
+    return Tabu(**known)
+
+
+def _oneqbit(make: Callable[..., Solver], own: Sequence[str]) -> Callable[[dict[str, Any]], Solver]:
+    """1QBit's values are text, and its timeout is in milliseconds, 0 for none."""
+
+    def read(given: dict[str, Any]) -> Solver:
+        known: dict[str, Any] = {name: _spoken(value) for name, value in _known(given, *own).items()}
+        whole("timeout", known.get("timeout"), 0, MOST_MILLISECONDS)
+        if milliseconds := known.pop("timeout", None):
+            known["timeout"] = milliseconds / 1000
+        return make(**known)
+
+    return read
+
+
+def _spoken(value: object) -> object:
+    """The number, truth value or list that a text is of, or the text itself."""
+    try:
+        return ast.literal_eval(value) if isinstance(value, str) else value
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+
+
 def _parameter_free(make: Callable[..., Solver]) -> Callable[[dict[str, Any]], Solver]:
     def search(given: dict[str, Any]) -> Solver:
         settings = _known(given)
@@ -56,6 +92,10 @@ TARGETS: Mapping[str, Callable[[dict[str, Any]], Solver]] = {
     "microsoft.paralleltempering-parameterfree.cpu": _parameter_free(ParallelTempering),
     "microsoft.simulatedannealing.cpu": _simulated_annealing,
     "microsoft.simulatedannealing-parameterfree.cpu": _parameter_free(SimulatedAnnealing),
+    "microsoft.tabu.cpu": _tabu,
+    "microsoft.tabu-parameterfree.cpu": _parameter_free(Tabu),
+    TabuSearch.target: _oneqbit(TabuSearch, TabuSearch.own),
+    PathRelinking.target: _oneqbit(PathRelinking, PathRelinking.own),
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.oneqbit import PathRelinkingSolver, TabuSearch
+from gpuqio.facade.tabu import Tabu
 from gpuqio.facade.target import Solver, Target
 
-__all__ = ["ParallelTempering", "SimulatedAnnealing", "Solver", "Target"]
+__all__ = ["ParallelTempering", "PathRelinkingSolver", "SimulatedAnnealing", "Solver", "Tabu", "TabuSearch", "Target"]

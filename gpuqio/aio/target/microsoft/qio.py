@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.tabu import Tabu
 
-__all__ = ["ParallelTempering", "SimulatedAnnealing"]
+__all__ = ["ParallelTempering", "SimulatedAnnealing", "Tabu"]

@@ -5,7 +5,7 @@ A result keeps arrays; dicts are made when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import wraps
@@ -154,12 +154,11 @@ class Result(dict[str, Any]):
         """Distinct solutions, best first; empty for a problem of constants only."""
         if not len(self.variables):
             return []
-        return [Solution(configuration, cost) for configuration, cost in self.configurations()]
+        return self.all_solutions()
 
-    def configurations(self) -> Iterator[tuple[dict[str, int], float]]:
-        """Each configuration and its cost, best first; of a problem of constants only, the empty one."""
-        for place, cost in enumerate(self.costs.tolist()):
-            yield self._configuration(place), cost
+    def all_solutions(self) -> list[Solution]:
+        """`solutions`; for a problem of constants only, its cost at the empty configuration."""
+        return [Solution(self._configuration(place), cost) for place, cost in enumerate(self.costs.tolist())]
 
     @property
     def advice(self) -> str:

@@ -74,8 +74,8 @@ class OneQbit:
             "input_data_uri": None,
             "input_params": {**params, "solver_name": self.solver_name},
             "solutions": [
-                {"configuration": {i: str(value) for i, value in configuration.items()}, "cost": cost}
-                for configuration, cost in result.configurations()
+                {"configuration": {i: str(value) for i, value in solution.configuration.items()}, "cost": solution.cost}
+                for solution in result.all_solutions()
             ],
         }
 
@@ -114,7 +114,7 @@ class Toshiba:
             "input_data_uri": None,
             "input_params": dict(self.input_params),
             "solutions": [
-                {"cost": cost, "configuration": configuration, "parameters": dict(done)}
-                for configuration, cost in result.configurations()
+                {"cost": solution.cost, "configuration": solution.configuration, "parameters": dict(done)}
+                for solution in result.all_solutions()
             ],
         }

@@ -110,7 +110,7 @@ def test_the_set_keeps_the_best_distinct_states_and_tries_every_pair_both_ways()
             assert (b != state).any()
 
 
-def test_the_search_ends_when_five_sets_in_a_row_gain_nothing() -> None:
+def test_the_search_ends_when_four_sets_built_anew_gain_nothing() -> None:
     layout = pack(dense(2), windows=False)
     plan = PathRelinking().plan(layout, 1)
     stage: Stage | None = plan.first()

@@ -24,23 +24,23 @@ struct TabuMemory {
     }
 };
 
-GQ int bit(const uint32_t* spins, int variable, int lane) { return int(spins[variable] >> lane) & 1; }
+GQ int bit_of(const uint32_t* spins, int variable, int lane) { return int(spins[variable] >> lane) & 1; }
 
 // What the flip of `variable` in chain `lane` does to the gains of its neighbours; the bit is still as it was.
 template <int STRATEGY>
 GQ void pass_on(const Problem& p, int variable, int lane, const uint32_t* spins, int32_t* gains) {
     const auto* weights = static_cast<const int32_t*>(p.weights);
-    const int mine = bit(spins, variable, lane);
+    const int own = bit_of(spins, variable, lane);
     for (int entry = p.offsets[variable]; entry < p.offsets[variable + 1]; ++entry) {
-        const int weight = mine ? -weights[entry] : weights[entry];
+        const int weight = own ? -weights[entry] : weights[entry];
         if constexpr (STRATEGY == LANE_NEIGHBOUR) {
             gains[32 * p.members[entry] + lane] += weight;
         } else {
             const int begin = p.member_offsets[entry], end = p.member_offsets[entry + 1];
             int set = 0;
-            for (int m = begin; m < end; ++m) set += bit(spins, p.members[m], lane);
+            for (int m = begin; m < end; ++m) set += bit_of(spins, p.members[m], lane);
             for (int m = begin; m < end; ++m) {
-                const int others = set - bit(spins, p.members[m], lane);
+                const int others = set - bit_of(spins, p.members[m], lane);
                 const bool odd = others & 1, all = others == end - begin - 1;
                 const int change = STRATEGY == LANE_PARITY ? (odd ? -weight : weight) : all ? weight : 0;
                 gains[32 * p.members[m] + lane] += change;

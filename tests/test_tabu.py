@@ -27,7 +27,7 @@ from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.tabu import TabuMove, tabu_stage
 from tests.emulated import Job
 from tests.strategies import problems
-from tests.test_cuda_engine import KINDS, agree
+from tests.test_cuda_engine import KINDS, agree, solve
 from tests.test_cuda_engine import cupy as cupy
 from tests.test_cuda_engine import engine as engine
 from tests.test_cuda_kernels import assert_same as assert_same_on_device
@@ -234,14 +234,7 @@ def chains_after(layout: Layout, sweeps: int) -> Ensemble:
 )
 @pytest.mark.parametrize("target", [FREE, SEARCH])
 def test_planted_optima_are_found(made: instances.Instance, target: str) -> None:
-    from gpuqio.engines.base import Work
-    from tests.test_cuda_engine import GO
-
-    engine = CpuEngine()
-    run = engine.start(Work((made.problem(),), replace(parse(target, {"seed": 3}), timeout=None)))  # type: ignore[type-var]
-    while not run.finished:
-        engine.advance([run], 1.0, GO)
-    (result,) = engine.outcome(run, None)
+    (result,) = solve(CpuEngine(), made.problem(), target=target, seed=3, timeout=10**6)  # never up
     assert result.cost == made.optimum
     assert result.report.stop_reason is StopReason.CONVERGED
 

@@ -8,6 +8,7 @@ rebuilding the set gains nothing.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -96,7 +97,7 @@ class Relinking:
         self._move = TabuMove(tenure, tenure // 2)
         self._moves = max(500, 10 * layout.num_variables)
         self._set: dict[State, int] = {}  # energies
-        self._untried: list[tuple[State, State]] = []
+        self._untried: deque[tuple[State, State]] = deque()
         self._building = True
         self._in_vain = 0
 
@@ -111,7 +112,7 @@ class Relinking:
         if before is None or min(self._set.values()) < before:
             self._in_vain = 0
         if self._building:
-            self._untried = list(combinations(self._set, 2))
+            self._untried = deque(combinations(self._set, 2))
         self._building = False
         pairs = self._take_pairs()
         if pairs:
@@ -142,16 +143,15 @@ class Relinking:
             if energy >= self._set[worst]:
                 return
             del self._set[worst]
-            self._untried = [pair for pair in self._untried if worst not in pair]
         self._untried += [(member, state) for member in self._set]
         self._set[state] = energy
 
     def _take_pairs(self) -> list[tuple[State, State]]:
-        """The next pairs with something between them."""
+        """The next pairs that are still in the set and have something between them."""
         pairs: list[tuple[State, State]] = []
         while self._untried and len(pairs) < PAIRS:
-            a, b = self._untried.pop(0)
-            if sum(x != y for x, y in zip(a, b, strict=True)) > 1:
+            a, b = self._untried.popleft()
+            if a in self._set and b in self._set and sum(x != y for x, y in zip(a, b, strict=True)) > 1:
                 pairs.append((a, b))
         return pairs
 

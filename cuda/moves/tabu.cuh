@@ -16,9 +16,9 @@ namespace gq {
 
 struct TabuMemory {
     int32_t *above, *gains, *free_at;
-    GQ_MEMBER TabuMemory(const Ensemble& e, int warp) {
+    GQ_MEMBER TabuMemory(const Ensemble& e, int first_chain) {
         const int n = e.problem.n;
-        above = e.memory + int64_t(warp) * (64 * n + 32);
+        above = e.memory + int64_t(first_chain >> 5) * (64 * n + 32);
         gains = above + 32;
         free_at = gains + 32 * n;
     }
@@ -51,19 +51,18 @@ GQ void pass_on(const Problem& p, int variable, int lane, const uint32_t* spins,
 
 GQ vi either(const vb& c, const vi& a, const vi& b) { return keep(c, a ^ b) ^ b; }
 
-// One move of 32 walkers; returns how many moved.
+// One move of the `count` walkers from chain `c` on; returns how many moved.
 template <int STRATEGY>
-GQ int64_t tabu_move(Ensemble& e, const Problem& p, uint32_t* spins, int warp, int move) {
-    const TabuMemory memory(e, warp);
-    const int count = chains_of(e, warp);
+GQ int64_t tabu_move(Ensemble& e, const Problem& p, uint32_t* spins, int c, int count, int move) {
+    const TabuMemory memory(e, c);
     if (move == 0)
         for (int v = 0; v < p.n; ++v) store(memory.gains + 32 * v, lane_gain<STRATEGY>(p, v, spins));
     each(32, [&](int l) {
-        const int64_t above = e.energy[32 * warp + l] - e.best_energy[32 * warp + l];
+        const int64_t above = e.energy[c + l] - e.best_energy[c + l];
         memory.above[l] = above < 0x40000000 ? int(above) : 0x40000000;  // more than any rise
     });
     vu word[4];
-    philox(splat(0u), splat(unsigned(move)), lane() + 32u * warp, splat(unsigned(TABU)), seed_of(e), word);
+    philox(splat(0u), splat(unsigned(move)), lane() + unsigned(c), splat(unsigned(TABU)), seed_of(e), word);
 
     const vi above = load(memory.above), now = splat(move + 1);
     vi least = splat(0x40000000), lowest = splat(0), chosen = splat(0);
@@ -90,7 +89,7 @@ GQ int64_t tabu_move(Ensemble& e, const Problem& p, uint32_t* spins, int warp, i
         put(&spins[v], spins[v] ^ same);
         left &= ~same;
     }
-    add_each(e.energy + 32 * warp, keep(spread(moved), least));
+    add_each(e.energy + c, keep(spread(moved), least));
     return population(moved);
 }
 
@@ -99,7 +98,7 @@ template <int STRATEGY>
 GQ void advance_tabu(Ensemble& e, int sweeps, const void* = nullptr) {
     const auto all = [&](int sweep) {
         each_warp_of_lanes(e, [&](const Problem& problem, uint32_t* spins, int w) {
-            return tabu_move<STRATEGY>(e, problem, spins, w, sweep);
+            return tabu_move<STRATEGY>(e, problem, spins, 32 * w, chains_of(e, w), sweep);
         });
     };
     advance_by(e, sweeps, all, [](int) {});

@@ -117,8 +117,8 @@ GQ void advance(Ensemble& e, int sweeps, const void* weights) {
     advance_by(e, sweeps, all, [&](int sweep) { exchange_rungs(e, sweep); });
 }
 
-// First states of a warp's chains: the bits of `initial` (words of 32) for every chain, or INIT words, block of 128
-// variables at position. Then each set bit is flipped in, from the state of all bits 0.
+// First states of a warp's chains: the bits of `initial`, laid out as the spins, or INIT words, block of 128 variables
+// at position. Then each set bit is flipped in, from the state of all bits 0.
 GQ unsigned last_bits(const Problem& p, int word) {
     return lower_bits(word + 1 < window_words(p) || !(p.n & 31) ? 32 : p.n & 31);
 }
@@ -136,7 +136,8 @@ GQ void start_windows(Ensemble& e, int warp, const uint32_t* initial) {
             Gains<0> gains(e.gains + chain * words * 32, words);
             if (k == 0)
                 for (int j = 0; j < words; ++j) store(gains.memory + 32 * j, load(e.problem.base + 32 * j));
-            const unsigned set = (initial ? initial[k] : bcast(pick(random, k & 3), l)) & last_bits(e.problem, k);
+            const unsigned set =
+                (initial ? initial[chain * words + k] : bcast(pick(random, k & 3), l)) & last_bits(e.problem, k);
             int64_t energy = e.energy[chain];
             for (unsigned bits = set; bits; bits &= bits - 1) {
                 energy += bcast(gains.get(k), first(bits));
@@ -162,7 +163,7 @@ GQ void start_lanes(Ensemble& e, int warp, const uint32_t* initial) {
         if ((v & 127) == 0)
             philox(splat(unsigned(v >> 7)), splat(0u), lane() + unsigned(c), splat(unsigned(INIT)), seed_of(e), random);
         const unsigned drawn = ballot(((pick(random, (v >> 5) & 3) >> (v & 31)) & 1u) == 1u);
-        const unsigned set = (initial ? ((initial[v >> 5] >> (v & 31)) & 1u ? ~0u : 0u) : drawn) & valid;
+        const unsigned set = (initial ? initial[int64_t(c >> 5) * n + v] : drawn) & valid;
         add_each(e.energy + c, keep(spread(set), lane_gain<STRATEGY>(problem, v, spins)));
         lane_flip<STRATEGY>(problem, v, spins, set);
         put(&best[v], set);

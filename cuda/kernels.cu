@@ -10,6 +10,7 @@
 #include "moves/population.cuh"
 #include "moves/register.cuh"
 #include "moves/walk.cuh"
+#include "moves/tabu.cuh"
 
 #ifndef DYNAMIC_SHARED
 #define DYNAMIC_SHARED(TYPE, NAME) extern __shared__ TYPE NAME[]
@@ -122,3 +123,6 @@ GQ_MOVE(population_product, advance_population<gq::LANE_PRODUCT>)
 GQ_MOVE(walk_neighbour, advance_walk<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(walk_parity, advance_walk<gq::LANE_PARITY>)
 GQ_MOVE(walk_product, advance_walk<gq::LANE_PRODUCT>)
+GQ_MOVE(tabu_neighbour, advance_tabu<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(tabu_parity, advance_tabu<gq::LANE_PARITY>)
+GQ_MOVE(tabu_product, advance_tabu<gq::LANE_PRODUCT>)

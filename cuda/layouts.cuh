@@ -17,7 +17,7 @@ enum strategy : int32_t {
 };
 
 // What a sweep is, and what comes with it; gpuqio/solvers/move.py has the same numbers.
-enum move : int32_t {
+enum class move : int32_t {
     METROPOLIS = 0,   // one attempt a variable; between rungs, exchange
     POPULATION = 1,   // resampling, then one attempt a variable
     WALK = 2,         // resampling, then random flips

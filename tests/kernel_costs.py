@@ -16,6 +16,7 @@ register_2  draw                    one call of the generator: two variables' wo
 lane_*      variable                one variable of 32 chains, without entries
 lane_*      entries                 what six entries add to it; beyond quadratic each has two other members
             groups                  lane_grouped: what six groups add to it, without a flip
+tabu_*      variable                one variable looked at by 32 walkers
 ==========  ======================  =================================================================================
 """
 
@@ -90,6 +91,8 @@ def unit_costs(name: str, kernel: Kernel) -> dict[str, int]:
         loads = 3 if name == "lane_neighbour" else 6  # weight, member, word; weight, offset, two members and words
         none, some = (len(lane_path(flow, entries, loads)) // 8 for entries in (0, ENTRIES))
         return {"variable": none, "entries": some - none}
+    if name.startswith("tabu"):
+        return {"variable": _looked_at(flow)}
     return {}
 
 
@@ -152,6 +155,14 @@ def lane_path(flow: Flow, entries: int, loads: int) -> Path:
     own = sum(instruction.name == "LD" for instruction in bare) // 8
     least = own + entries * loads if entries else 0
     return flow.turn(around, begin, partial(_variables, least=least), lambda state: state[0] == 8)
+
+
+def _looked_at(flow: Flow) -> int:
+    """Of the loop that ranks variables by the golden ratio (as an addition or a subtraction), with 3 loads each."""
+    ranks = [i for i in flow.reachable if any(ratio in i.operands.lower() for ratio in ("9e3779b9", "61c88647"))]
+    looks = (loop for loop in flow.loops if any(i in ranks for block in loop.body for i in flow.blocks[block]))
+    path = flow.turn(next(looks), 0, lambda state, _: state, lambda _: True)
+    return 3 * len(path) // sum(instruction.name == "LD" for instruction in path)
 
 
 def _variables(state: tuple[int, int], instruction: Instruction, least: int) -> tuple[int, int] | None:

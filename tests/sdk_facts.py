@@ -16,22 +16,27 @@ from typing import Any
 
 GOLDEN = Path(__file__).parent / "golden" / "sdk.json"
 
+MICROSOFT = "ParallelTempering PopulationAnnealing SimulatedAnnealing SubstochasticMonteCarlo Tabu"
+ONEQBIT = "TabuSearch PathRelinkingSolver"
+
 NAMES = {
     "": "Workspace Job JobDetails JobStatus __version__",
     "aio": "Workspace Job JobStatus",
-    "optimization": "TermBase Term SlcTerm GroupType Problem ProblemType HardwarePlatform Solver ParallelTempering "
-    "PopulationAnnealing RangeSchedule SimulatedAnnealing SubstochasticMonteCarlo",
-    "optimization.solvers": "Solver ParallelTempering PopulationAnnealing SimulatedAnnealing SubstochasticMonteCarlo",
-    "aio.optimization": "Problem ProblemType Solver ParallelTempering PopulationAnnealing "
-    "SimulatedAnnealing SubstochasticMonteCarlo",
-    "target": "Target Solver ParallelTempering PopulationAnnealing SimulatedAnnealing SubstochasticMonteCarlo",
+    "optimization": "TermBase Term SlcTerm GroupType Problem ProblemType HardwarePlatform Solver "
+    f"RangeSchedule {MICROSOFT}",
+    "optimization.oneqbit": "TabuSearch PathRelinkingSolver",
+    "optimization.solvers": f"Solver {MICROSOFT}",
+    "aio.optimization": f"Problem ProblemType Solver {MICROSOFT}",
+    "target": f"Target Solver {MICROSOFT} {ONEQBIT}",
+    "target.oneqbit": ONEQBIT,
     "target.solvers": "Solver HardwarePlatform",
-    "target.microsoft": "ParallelTempering PopulationAnnealing SimulatedAnnealing SubstochasticMonteCarlo",
-    "target.microsoft.qio": "ParallelTempering PopulationAnnealing SimulatedAnnealing SubstochasticMonteCarlo",
-    "aio.target": "Target Solver ParallelTempering PopulationAnnealing SimulatedAnnealing SubstochasticMonteCarlo",
+    "target.microsoft": MICROSOFT,
+    "target.microsoft.qio": MICROSOFT,
+    "aio.target": f"Target Solver {MICROSOFT} {ONEQBIT}",
+    "aio.target.oneqbit": ONEQBIT,
     "aio.target.solvers": "Solver",
-    "aio.target.microsoft": "ParallelTempering PopulationAnnealing SimulatedAnnealing SubstochasticMonteCarlo",
-    "aio.target.microsoft.qio": "ParallelTempering PopulationAnnealing SimulatedAnnealing SubstochasticMonteCarlo",
+    "aio.target.microsoft": MICROSOFT,
+    "aio.target.microsoft.qio": MICROSOFT,
     "job": "Job JobDetails",
     "job.base_job": "ContentType DEFAULT_TIMEOUT",
 }
@@ -54,6 +59,9 @@ MEMBERS = {
     "target.PopulationAnnealing": "__init__ target_names",
     "target.SubstochasticMonteCarlo": "__init__ target_names",
     "optimization.RangeSchedule": "__init__",
+    "target.Tabu": "__init__ target_names",
+    "target.TabuSearch": "__init__ target_names supports_grouped_terms",
+    "target.PathRelinkingSolver": "__init__ target_names supports_grouped_terms",
 }
 FLAVOURED = ("Workspace", "Job")  # whose methods `aio` has as coroutines
 
@@ -78,6 +86,15 @@ WIRE = [
     "SubstochasticMonteCarlo(None, timeout=100, seed=11)",
     "SubstochasticMonteCarlo(None, alpha=RangeSchedule('geometric', 1, 0.1), beta=RangeSchedule('linear', 1, 5))",
     "SubstochasticMonteCarlo(None, 'a.substochasticmontecarlo.b', RangeSchedule('linear', 1, 0), 1, 2, 3, None, 4)",
+    "Tabu(None)",
+    "Tabu(None, seed=1, timeout=5)",
+    "Tabu(None, 'microsoft.tabu.cpu', 2, 3, 4, 5, 6)",
+    "Tabu(None, tabu_tenure=0)",
+    "TabuSearch(None)",
+    "TabuSearch(None, '1qbit.tabu', 3, 1e-3, 4, 5, 6, 7)",
+    "set_up(TabuSearch(None), number_of_solutions=2)",
+    "PathRelinkingSolver(None)",
+    "PathRelinkingSolver(None, '1qbit.pathrelinking', 0.2, True, 5, 1, 9)",
     "set_up(ParallelTempering(None, sweeps=5), number_of_solutions=3, any_name=[2], nothing=None)",
     "Solver(None, 'microsoft.x.cpu', params={'a': 1, 'b': None})",
     "Solver(None, '1qbit.tabu', '1qbit', nested_params=False, force_str_params=True, params={'a': 1, 'b': [1, 2]})",

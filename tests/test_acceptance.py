@@ -1,4 +1,4 @@
-"""The acceptance problems with proven optima, through the drop-in interface, by three solvers.
+"""The acceptance problems with proven optima, through the drop-in interface, by every solver.
 
 Term lists as the public samples and articles make them; optima proven by enumeration or constraint programming.
 """
@@ -21,8 +21,10 @@ from gpuqio.optimization import (
     ProblemType,
     SimulatedAnnealing,
     SubstochasticMonteCarlo,
+    Tabu,
     Term,
 )
+from gpuqio.target import PathRelinkingSolver, TabuSearch
 
 SHIP = [1, 5, 9, 21, 35, 5, 3, 5, 10, 11]
 SHIP_SLC = [2, 5, 9, 21, 35, 5, 3, 5, 10, 11, 23, 13, 8, 7, 12, 19, 22, 54, 33]
@@ -76,16 +78,36 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(
-    "solver", [ParallelTempering, SimulatedAnnealing, PopulationAnnealing, SubstochasticMonteCarlo, Exhaustive]
-)
+SOLVERS = [
+    ParallelTempering,
+    SimulatedAnnealing,
+    PopulationAnnealing,
+    SubstochasticMonteCarlo,
+    Tabu,
+    TabuSearch,
+    PathRelinkingSolver,
+    Exhaustive,
+]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(("problem", "best"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_the_optimum_is_found(problem: Problem, best: float, solver: Any) -> None:
     with Workspace() as workspace:
         result = solver(workspace, seed=1).optimize(problem)
-    assert result["cost"] == best
-    assert problem.evaluate(result["configuration"]) == best
-    assert list(result["configuration"]) == [str(v) for v in problem.variables.tolist()]
+    found = result["solutions"][0]
+    configuration = {variable: int(value) for variable, value in found["configuration"].items()}
+    assert found["cost"] == best
+    assert problem.evaluate(configuration) == best
+    assert list(configuration) == [str(v) for v in problem.variables.tolist()]
+
+
+@pytest.mark.validate
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(("problem", "best"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_ten_of_ten_seeds_find_it(problem: Problem, best: float, solver: Any) -> None:
+    with Workspace() as workspace:
+        assert [solver(workspace, seed=seed).optimize(problem).cost for seed in range(10)] == [best] * 10
 
 
 def test_where_the_optimum_is_unique_it_is_that_configuration() -> None:

@@ -64,7 +64,7 @@ def glass(n: int, seed: int = 0, scale: float = 1.0) -> Layout:
         (SA_FREE, {"number_of_solutions": 0}, "number_of_solutions"),
         (SA_FREE, {"number_of_solutions": 11}, "number_of_solutions"),
         (SA_FREE, {"cost_limit": "low"}, "cost_limit"),
-        ("microsoft.tabu.cpu", {}, "target"),
+        ("microsoft.tabu.fpga", {}, "target"),
     ],
 )
 def test_refusals_name_the_parameter_and_its_value(target: str, params: dict[str, Any], named: str) -> None:
@@ -234,10 +234,11 @@ def run_plan(plan: Plan, layout: Layout) -> list[tuple[Stage, Ensemble]]:
             chains = done.pop()[1]
             chains.extend(stage)
         else:
-            chains = Ensemble(layout, stage)
+            chains = Ensemble(layout, stage, stage.initial)
         advance([chains], [stage.sweeps])
         done.append((stage, chains))
-        stage = plan.after(Trial(stage, chains.lowest, chains.reached, chains.swaps, chains.log))
+        states = chains.best_energies, chains.best_bits
+        stage = plan.after(Trial(stage, chains.lowest, chains.reached, chains.swaps, chains.log, *states))
     return done
 
 

@@ -3,6 +3,7 @@
 #include "../moves/exhaustive.cuh"
 #include "../moves/population.cuh"
 #include "../moves/walk.cuh"
+#include "../moves/tabu.cuh"
 
 namespace {
 
@@ -58,7 +59,8 @@ void (*const advances[][5])(gq::Ensemble&, int, const void*) = {
     {nullptr, gq::advance_walk<gq::LANE_NEIGHBOUR>, gq::advance_walk<gq::LANE_PARITY>,
      gq::advance_walk<gq::LANE_PRODUCT>},
     {},  // PATH
-    {},  // TABU
+    {nullptr, gq::advance_tabu<gq::LANE_NEIGHBOUR>, gq::advance_tabu<gq::LANE_PARITY>,
+     gq::advance_tabu<gq::LANE_PRODUCT>},
     {},  // BIFURCATION
     {},  // CLUSTER
     {nullptr, gq::advance_exhaustive<gq::LANE_NEIGHBOUR>, gq::advance_exhaustive<gq::LANE_PARITY>,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from gpuqio.pack import Layout, Strategy
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["Descriptor", "EnsembleBase", "inputs", "state", "to_words"]
+__all__ = ["Descriptor", "EnsembleBase", "first_words", "inputs", "state"]
 
 Bits = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint32]
@@ -180,11 +180,20 @@ class EnsembleBase:
         return np.ascontiguousarray(lanes.transpose(0, 2, 1)).reshape(-1, n)[:chains]
 
 
-def to_words(bits: Bits) -> Words:
-    """(n,) bits as words of 32, the first bit lowest."""
-    padded = np.zeros(-(-len(bits) // 32) * 32, np.uint8)
-    padded[: len(bits)] = bits
-    return np.packbits(padded, bitorder="little").view("<u4")
+def first_words(layout: Layout, stage: Stage, bits: Bits) -> Words:
+    """First states, (n,) for every chain or (chains, n), laid out as the spins."""
+    n, chains = layout.num_variables, stage.chains
+    if layout.strategy is Strategy.WINDOW:
+        return _to_words(np.broadcast_to(bits, (chains, n))).reshape(-1)
+    lanes = np.zeros((-(-chains // 32) * 32, n), np.uint8)
+    lanes[:chains] = bits
+    return _to_words(lanes.reshape(-1, 32, n).transpose(0, 2, 1)).reshape(-1)
+
+
+def _to_words(bits: Bits) -> Words:
+    """(..., k) bits as (..., k / 32) words, rounded up; the first bit lowest."""
+    room = [(0, 0)] * (bits.ndim - 1) + [(0, -bits.shape[-1] % 32)]
+    return np.ascontiguousarray(np.packbits(np.pad(bits, room), axis=-1, bitorder="little")).view("<u4")
 
 
 def _from_words(words: Words) -> Bits:

@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     EXCHANGE = 2
     RESAMPLE = 3
     STEP = 4
+    TABU = 6
 
 
 def philox(position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int) -> Words:

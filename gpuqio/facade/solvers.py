@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gpuqio.facade.exhaustive import Exhaustive
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.oneqbit import PathRelinkingSolver, TabuSearch
 from gpuqio.facade.population_annealing import PopulationAnnealing
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
+from gpuqio.facade.tabu import Tabu
 
 __all__ = ["SOLVERS"]
 
-_Known = (
-    ParallelTempering[Any]
-    | SimulatedAnnealing[Any]
-    | PopulationAnnealing[Any]
-    | SubstochasticMonteCarlo[Any]
-    | Exhaustive[Any]
-)
-
-SOLVERS: tuple[type[_Known], ...] = (
+SOLVERS = (
     ParallelTempering,
     SimulatedAnnealing,
     PopulationAnnealing,
     SubstochasticMonteCarlo,
+    Tabu,
+    TabuSearch,
+    PathRelinkingSolver,
     Exhaustive,
 )

@@ -25,8 +25,6 @@ RESOURCE_ID = re.compile(
     re.IGNORECASE,
 )
 
-"""The targets of a workspace."""
-
 # Large enough that crossing into native code costs nothing, small enough to cancel and to share out.
 PROBLEMS_A_CHUNK = 64
 

@@ -7,6 +7,7 @@ from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
 from gpuqio.facade.population_annealing import PopulationAnnealing
 from gpuqio.facade.schedules import RangeSchedule
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
+from gpuqio.facade.tabu import Tabu
 from gpuqio.facade.target import HardwarePlatform, Solver
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.terms import GroupType, SlcTerm, Term, TermBase
@@ -24,6 +25,7 @@ __all__ = [
     "SlcTerm",
     "Solver",
     "SubstochasticMonteCarlo",
+    "Tabu",
     "Term",
     "TermBase",
 ]

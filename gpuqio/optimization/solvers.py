@@ -5,6 +5,14 @@ from __future__ import annotations
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
 from gpuqio.facade.population_annealing import PopulationAnnealing
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
+from gpuqio.facade.tabu import Tabu
 from gpuqio.facade.target import Solver
 
-__all__ = ["ParallelTempering", "PopulationAnnealing", "SimulatedAnnealing", "Solver", "SubstochasticMonteCarlo"]
+__all__ = [
+    "ParallelTempering",
+    "PopulationAnnealing",
+    "SimulatedAnnealing",
+    "Solver",
+    "SubstochasticMonteCarlo",
+    "Tabu",
+]

@@ -30,6 +30,7 @@ class Stage:
         seed: 64-bit seed of all its random words.
         continues: go on with the last stage's chains, which had the same betas and seed, up to `sweeps`.
         move: what a sweep is, and what follows it.
+        initial: (chains, n) first bits of each chain; None for the problem's own first states, or random ones.
     """
 
     chains: int
@@ -39,6 +40,7 @@ class Stage:
     seed: int
     continues: bool = False
     move: Move = METROPOLIS
+    initial: npt.NDArray[np.uint8] | None = None
 
     @property
     def rungs(self) -> int:

@@ -51,7 +51,10 @@ class Sweeper(Protocol):
 
 
 def first_outcome(layout: Layout, stage: Stage, initial: Ints | None) -> Outcome:
-    bits = _first_bits(layout, stage) if initial is None else np.tile(initial, (stage.chains, 1))
+    if initial is None:
+        bits = _first_bits(layout, stage)
+    else:
+        bits = np.broadcast_to(initial, (stage.chains, layout.num_variables)).copy()
     first = energies(layout, bits)
     swaps, log = np.zeros(max(stage.rungs - 1, 0), np.int64), np.zeros(stage.move.log(stage), np.int64)
     return Outcome(bits, first, bits.copy(), first.copy(), swaps, log)

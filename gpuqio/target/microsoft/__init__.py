@@ -7,6 +7,13 @@ from gpuqio.target.microsoft.qio import (
     PopulationAnnealing,
     SimulatedAnnealing,
     SubstochasticMonteCarlo,
+    Tabu,
 )
 
-__all__ = ["ParallelTempering", "PopulationAnnealing", "SimulatedAnnealing", "SubstochasticMonteCarlo"]
+__all__ = [
+    "ParallelTempering",
+    "PopulationAnnealing",
+    "SimulatedAnnealing",
+    "SubstochasticMonteCarlo",
+    "Tabu",
+]

@@ -5,5 +5,12 @@ from __future__ import annotations
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
 from gpuqio.facade.population_annealing import PopulationAnnealing
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
+from gpuqio.facade.tabu import Tabu
 
-__all__ = ["ParallelTempering", "PopulationAnnealing", "SimulatedAnnealing", "SubstochasticMonteCarlo"]
+__all__ = [
+    "ParallelTempering",
+    "PopulationAnnealing",
+    "SimulatedAnnealing",
+    "SubstochasticMonteCarlo",
+    "Tabu",
+]

@@ -34,26 +34,35 @@ GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
     each(1, [&](int) { add(&e.flips, flips); });
 }
 
-template <int STRATEGY>
-GQ void sweep_lanes(Ensemble& e, int sweep) {
-    const Problem problem = e.problem;  // a copy: what the loops write could change the original, for all they know
+// `spins`: those of `e`, or for WORDS > 1 a copy, words of WORDS groups of 32 chains side by side.
+template <int STRATEGY, int WORDS>
+GQ void sweep_lanes(Ensemble& e, int sweep, const Problem& problem, uint32_t* spins) {
     const int n = problem.n;
-    int64_t flips = 0;
-    for (int w = team_rank(); w < warps(e); w += team_size()) {
-        uint32_t *const spins = e.spins + int64_t(w) * n, *const best = e.best_spins + int64_t(w) * n;
-        const vf temperature = e.rungs ? load(e.chain_temperature + 32 * w) : splat(float(e.temperature[sweep]));
-        const int count = chains_of(e, w);
-        flips += lane_sweep<STRATEGY>(problem, spins, temperature, 32u * w, lower_bits(count), unsigned(sweep),
-                                      seed_of(e), e.energy + 32 * w);
-        const unsigned better = vote(count, [&](int l) {
-            const int64_t energy = e.energy[32 * w + l];
-            if (energy >= e.best_energy[32 * w + l]) return false;
-            lower(&e.lowest, e.best_energy[32 * w + l] = energy);
-            return true;
-        });
-        if (better) each(n, [&](int v) { best[v] = (best[v] & ~better) | (spins[v] & better); });
+    for (int w = WORDS * team_rank(); w < warps(e); w += WORDS * team_size()) {
+        uint32_t* const own = spins + int64_t(w) * n;
+        LaneChains chains[WORDS];
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) {
+            const bool any = w + k < warps(e);
+            const int c = 32 * (w + k);
+            chains[k] = {splat(float(e.temperature[sweep])), lane() + unsigned(c), any ? e.energy + c : nullptr,
+                         splat(0)};
+            if (e.rungs && any) chains[k].temperature = load(e.chain_temperature + c);
+        }
+        lane_sweep<STRATEGY, WORDS>(problem, own, chains, unsigned(sweep), seed_of(e));
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) {
+            if (w + k >= warps(e)) break;
+            const int c = 32 * (w + k);
+            uint32_t* const best = e.best_spins + int64_t(w + k) * n;
+            const unsigned better = vote(chains_of(e, w + k), [&](int l) {
+                add(&e.flips, mine(chains[k].flips, l));
+                const int64_t energy = e.energy[c + l];
+                if (energy >= e.best_energy[c + l]) return false;
+                lower(&e.lowest, e.best_energy[c + l] = energy);
+                return true;
+            });
+            if (better) each(n, [&](int v) { best[v] = (best[v] & ~better) | (own[WORDS * v + k] & better); });
+        }
     }
-    each(1, [&](int) { add(&e.flips, flips); });
 }
 
 // Up to `sweeps` sweeps; all(t) makes sweep t of every chain. All warps of a team call it together.
@@ -79,14 +88,14 @@ GQ void advance_by(Ensemble& e, int sweeps, F all) {
     team_sync();
 }
 
-// `weights`: the matrix of WINDOW, or a nearer copy of it. WORDS: see Gains.
-template <int STRATEGY, int WORDS = 0>
-GQ void advance(Ensemble& e, int sweeps, const void* weights) {
+// `problem` and, for LANE, `spins`: those of `e`, or nearer copies of them. WORDS: see Gains, and LaneWalk.
+template <int STRATEGY, int WORDS>
+GQ void advance(Ensemble& e, int sweeps, const Problem problem, uint32_t* const spins) {
     advance_by(e, sweeps, [&](int sweep) {
         if constexpr (STRATEGY == WINDOW) {
-            sweep_windows<WORDS>(e, sweep, weights);
+            sweep_windows<WORDS>(e, sweep, problem.weights);
         } else {
-            sweep_lanes<STRATEGY>(e, sweep);
+            sweep_lanes<STRATEGY, WORDS>(e, sweep, problem, spins);
         }
     });
 }
@@ -128,13 +137,16 @@ GQ void start_lanes(Ensemble& e, int warp, const uint32_t* initial) {
     const unsigned valid = lower_bits(chains_of(e, warp));
     uint32_t *const spins = e.spins + int64_t(warp) * n, *const best = e.best_spins + int64_t(warp) * n;
     each(n, [&](int v) { spins[v] = 0; });
+    LaneWalk<STRATEGY, 1> walk = {e.problem, spins};
     vu random[4];
     for (int v = 0; v < n; ++v) {
         if ((v & 127) == 0)
             philox(splat(unsigned(v >> 7)), splat(0u), lane() + 32u * warp, splat(unsigned(INIT)), seed_of(e), random);
         const unsigned drawn = ballot(((pick(random, (v >> 5) & 3) >> (v & 31)) & 1u) == 1u);
         const unsigned set = (initial ? ((initial[v >> 5] >> (v & 31)) & 1u ? ~0u : 0u) : drawn) & valid;
-        add_each(e.energy + 32 * warp, keep(spread(set), lane_gain<STRATEGY>(e.problem, v, spins)));
+        vi gain[1];
+        walk.next(e.problem.base[v], e.problem.ends[v], gain);
+        add_each(e.energy + 32 * warp, keep(spread(set), gain[0]));
         put(&spins[v], set);
         put(&best[v], set);
     }

@@ -86,16 +86,22 @@ CASES: dict[str, tuple[Layout, Stage, int]] = {
     "window_7": (quadratic(222, 8), anneal(4, 2), 99 * 1024),
     "window_8": (quadratic(256, 9), ladder(3, 2, 2), 99 * 1024),
     "window": (quadratic(261, 10), anneal(3, 2), 1024),
-    "lane_neighbour": (quadratic(75, 11, share=0.05), ladder(8, 5), 99 * 1024),
-    "lane_parity": (klocal(20, 12, ProblemType.ising), ladder(7, 5), 99 * 1024),
-    "lane_product": (klocal(20, 13, ProblemType.pubo), anneal(40), 99 * 1024),
+    "lane_neighbour": (quadratic(75, 11, share=0.05), ladder(8, 5), 1024),
+    "near_neighbour_1": (quadratic(75, 11, share=0.05), ladder(8, 4), 99 * 1024),
+    "near_neighbour_2": (quadratic(75, 11, share=0.05), anneal(300), 99 * 1024),
+    "lane_parity": (klocal(20, 12, ProblemType.ising), ladder(7, 5), 1024),
+    "near_parity_1": (klocal(20, 12, ProblemType.ising), ladder(7, 5), 3 * 1024),
+    "near_parity_2": (klocal(21, 12, ProblemType.ising), ladder(7, 10), 99 * 1024),
+    "lane_product": (klocal(20, 13, ProblemType.pubo), anneal(40), 1024),
+    "near_product_1": (klocal(16, 13, ProblemType.pubo), anneal(16), 99 * 1024),
+    "near_product_2": (klocal(20, 13, ProblemType.pubo), ladder(30, 3), 99 * 1024),
 }
 
 
 def test_the_cases_take_every_entry_that_sweeps() -> None:
     import re
 
-    entries = set(re.findall(r"^GQ_(?:ADVANCE|REGISTERS)\((\w+)", kernels.source(), re.MULTILINE))
+    entries = set(re.findall(r"^GQ_(?:ADVANCE|NEAR|REGISTERS)\((\w+)", kernels.source(), re.MULTILINE))
     taken = {n: kernels.advance_launch(la, s.chains, m).name for n, (la, s, m) in CASES.items()}
     assert set(taken.values()) == entries
     assert all(name.split()[0] == launched for name, launched in taken.items())

@@ -25,18 +25,19 @@ struct FlushSubnormals {
 void (*const starts[])(gq::Ensemble&, const uint32_t*) = {gq::start<gq::WINDOW>, gq::start<gq::LANE_NEIGHBOUR>,
                                                           gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>};
 // Small problems have their gains in registers.
-void advance_window(gq::Ensemble& e, int sweeps, const void* weights) {
+void advance_window(gq::Ensemble& e, int sweeps, gq::Problem problem, uint32_t* spins) {
     switch (gq::window_words(e.problem)) {
         case 1:
-            return gq::advance<gq::WINDOW, 1>(e, sweeps, weights);
+            return gq::advance<gq::WINDOW, 1>(e, sweeps, problem, spins);
         case 2:
-            return gq::advance<gq::WINDOW, 2>(e, sweeps, weights);
+            return gq::advance<gq::WINDOW, 2>(e, sweeps, problem, spins);
         default:
-            return gq::advance<gq::WINDOW>(e, sweeps, weights);
+            return gq::advance<gq::WINDOW, 0>(e, sweeps, problem, spins);
     }
 }
-void (*const advances[])(gq::Ensemble&, int, const void*) = {
-    advance_window, gq::advance<gq::LANE_NEIGHBOUR>, gq::advance<gq::LANE_PARITY>, gq::advance<gq::LANE_PRODUCT>};
+void (*const advances[])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
+    advance_window, gq::advance<gq::LANE_NEIGHBOUR, 1>, gq::advance<gq::LANE_PARITY, 1>,
+    gq::advance<gq::LANE_PRODUCT, 1>};
 
 }  // namespace
 
@@ -51,7 +52,7 @@ GQ_ENTRY void gq_start(gq::Ensemble* e, const uint32_t* initial) {
 GQ_ENTRY void gq_advance(gq::Ensemble* const* ensembles, const int32_t* sweeps, int32_t count) {
     FlushSubnormals mode;
     for (int i = 0; i < count; ++i)
-        advances[ensembles[i]->problem.strategy](*ensembles[i], sweeps[i], ensembles[i]->problem.weights);
+        advances[ensembles[i]->problem.strategy](*ensembles[i], sweeps[i], ensembles[i]->problem, ensembles[i]->spins);
 }
 
 // For the tests: the generator and the logarithm as the kernels have them. `count` is a multiple of 32.

@@ -31,7 +31,8 @@ class ProblemDescriptor(ctypes.Structure):
     _fields_ = (
         ("strategy", ctypes.c_int32),
         ("n", ctypes.c_int32),
-        *((name, _P) for name in ("base", "weights", "offsets", "members", "member_offsets")),
+        ("num_members", ctypes.c_int32),
+        *((name, _P) for name in ("base", "weights", "ends", "members")),
         ("zero_energy", ctypes.c_int64),
     )
 
@@ -61,9 +62,8 @@ def inputs(layout: Layout, stage: Stage) -> dict[str, npt.NDArray[Any]]:
     return {
         "base": layout.base,
         "weights": layout.weights,
-        "offsets": layout.offsets,
+        "ends": layout.ends,
         "members": layout.members,
-        "member_offsets": layout.member_offsets,
         "temperature": stage.temperatures(layout),
         "gap": stage.gaps(layout),
     }
@@ -100,7 +100,9 @@ class EnsembleBase:
     def __init__(self, layout: Layout, stage: Stage, goal: int | None, weight_bytes: int) -> None:
         self.layout, self.stage = layout, stage
         self._descriptor = Descriptor(
-            ProblemDescriptor(layout.strategy.value, layout.num_variables, zero_energy=layout.zero_energy),
+            ProblemDescriptor(
+                layout.strategy.value, layout.num_variables, len(layout.members), zero_energy=layout.zero_energy
+            ),
             seed_low=stage.seed & 0xFFFFFFFF,
             seed_high=stage.seed >> 32,
             chains=stage.chains,

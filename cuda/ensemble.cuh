@@ -44,9 +44,12 @@ GQ void sweep_lanes(Ensemble& e, int sweep, const Problem& problem, uint32_t* sp
         GQ_UNROLL for (int k = 0; k < WORDS; ++k) {
             const bool any = w + k < warps(e);
             const int c = 32 * (w + k);
-            chains[k] = {splat(float(e.temperature[sweep])), lane() + unsigned(c), any ? e.energy + c : nullptr,
-                         splat(0)};
-            if (e.rungs && any) chains[k].temperature = load(e.chain_temperature + c);
+            chains[k] = {splat(0.0f), lane() + unsigned(c), any ? e.energy + c : nullptr, splat(0)};
+            if (e.rungs == 0) {
+                chains[k].temperature = splat(float(e.temperature[sweep]));
+            } else if (any) {
+                chains[k].temperature = load(e.chain_temperature + c);
+            }
         }
         lane_sweep<STRATEGY, WORDS>(problem, own, chains, unsigned(sweep), seed_of(e));
         GQ_UNROLL for (int k = 0; k < WORDS; ++k) {

@@ -127,6 +127,14 @@ def test_each_entry_is_free_of_races(name: str) -> None:
     assert_same(job, found)
 
 
+@pytest.mark.parametrize("most_shared", [1024, 99 * 1024])
+@pytest.mark.parametrize("n", [40, 75])
+def test_a_ladder_may_make_more_sweeps_than_it_has_rungs(n: int, most_shared: int) -> None:
+    job = Job(quadratic(n, 11, share=1.0 if n == 40 else 0.05), ladder(2, 3, sweeps=4))
+    (found,) = run("race", [job], [4], most_shared)
+    assert_same(job, found)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_each_entry_is_well_defined(name: str) -> None:

@@ -40,6 +40,9 @@ GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
     each(1, [&](int) { add(&e.flips, flips); });
 }
 
+// The bits of an ensemble's first chains on, where a lane is a chain.
+GQ uint32_t* own_spins(const Ensemble& e) { return e.spins + int64_t(e.first_chain >> 5) * e.problem.n; }
+
 // A copy, because what the loops write could change the original, for all they know. Its sums are those of warp `w`.
 GQ Problem of_warp(const Ensemble& e, int w) {
     Problem problem = e.problem;
@@ -68,14 +71,49 @@ GQ void each_warp_of_lanes(Ensemble& e, F move) {
     each(1, [&](int) { add(&e.flips, flips); });
 }
 
-template <int STRATEGY>
-GQ void sweep_lanes(Ensemble& e, int sweep) {
+GQ void sweep_grouped(Ensemble& e, int sweep) {
     each_warp_of_lanes(e, [&](const Problem& problem, uint32_t* spins, int w) {
         const int c = first_of(e, w);
         const vf temperature = e.rungs ? load(e.chain_temperature + c) : splat(float(e.temperature[sweep]));
-        return lane_sweep<STRATEGY>(problem, spins, temperature, unsigned(c), lower_bits(chains_of(e, w)),
-                                    unsigned(sweep), seed_of(e), e.energy + c);
+        return grouped_sweep(problem, spins, temperature, unsigned(c), lower_bits(chains_of(e, w)), unsigned(sweep),
+                             seed_of(e), e.energy + c);
     });
+}
+
+// METROPOLIS. `spins`: those of `e` from its first chain on, or for WORDS > 1 a copy, words of WORDS groups of 32 chains
+// side by side.
+template <int STRATEGY, int WORDS>
+GQ void sweep_lanes(Ensemble& e, int sweep, const Problem& problem, uint32_t* spins) {
+    if constexpr (STRATEGY == LANE_GROUPED) return sweep_grouped(e, sweep);
+    const int n = problem.n;
+    for (int w = WORDS * team_rank(); w < warps(e); w += WORDS * team_size()) {
+        uint32_t* const own = spins + int64_t(w) * n;
+        LaneChains chains[WORDS];
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) {
+            const bool any = w + k < warps(e);
+            const int c = first_of(e, w + k);
+            chains[k] = {splat(0.0f), lane() + unsigned(c), any ? e.energy + c : nullptr, splat(0)};
+            if (e.rungs == 0) {
+                chains[k].temperature = splat(float(e.temperature[sweep]));
+            } else if (any) {
+                chains[k].temperature = load(e.chain_temperature + c);
+            }
+        }
+        lane_sweep<STRATEGY, WORDS>(problem, own, chains, unsigned(sweep), seed_of(e));
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) {
+            if (w + k >= warps(e)) break;
+            const int c = first_of(e, w + k);
+            uint32_t* const best = e.best_spins + int64_t(c >> 5) * n;
+            const unsigned better = vote(chains_of(e, w + k), [&](int l) {
+                add(&e.flips, mine(chains[k].flips, l));
+                const int64_t energy = e.energy[c + l];
+                if (energy >= e.best_energy[c + l]) return false;
+                lower(&e.lowest, e.best_energy[c + l] = energy);
+                return true;
+            });
+            if (better) each(n, [&](int v) { best[v] = (best[v] & ~better) | (own[WORDS * v + k] & better); });
+        }
+    }
 }
 
 // Up to `sweeps` sweeps; all(t) makes sweep t of every chain, and then after(t) is called. All warps of a team call it
@@ -104,14 +142,14 @@ GQ void exchange_rungs(Ensemble& e, int sweep) {
     if (team_rank() == 0 && e.rungs) exchange(e, unsigned(sweep), seed_of(e));
 }
 
-// METROPOLIS. `weights`: the matrix of WINDOW, or a nearer copy of it. WORDS: see Gains.
-template <int STRATEGY, int WORDS = 0>
-GQ void advance(Ensemble& e, int sweeps, const void* weights) {
+// METROPOLIS. `problem` and, for LANE, `spins`: those of `e`, or nearer copies of them. WORDS: see Gains, and LaneWalk.
+template <int STRATEGY, int WORDS>
+GQ void advance(Ensemble& e, int sweeps, const Problem problem, uint32_t* const spins) {
     const auto all = [&](int sweep) {
         if constexpr (STRATEGY == WINDOW) {
-            sweep_windows<WORDS>(e, sweep, weights);
+            sweep_windows<WORDS>(e, sweep, problem.weights);
         } else {
-            sweep_lanes<STRATEGY>(e, sweep);
+            sweep_lanes<STRATEGY, WORDS>(e, sweep, problem, spins);
         }
     };
     advance_by(e, sweeps, all, [&](int sweep) { exchange_rungs(e, sweep); });

@@ -4,8 +4,10 @@
 // launch from a counter, so that one launch serves hundreds of problems of different lengths. `table` holds descriptors;
 // slots[i] says which one is the i-th of this launch. Descriptors and all they point to are in global memory, and hold
 // the state between launches. `next` is 0 at the launch. window_1 to window_8 keep a chain's gains in registers; window
-// takes any size. Launched with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits.
+// takes any size. Launched with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits. near_*
+// have all they read and write at every attempt there; lane_* take any size.
 #include "ensemble.cuh"
+#include "gpu/nearer.cuh"
 #include "moves/exhaustive.cuh"
 #include "moves/population.cuh"
 #include "moves/register.cuh"
@@ -69,7 +71,9 @@ GQ const int32_t* doubled_rows(const Ensemble& e, uint32_t* shared) {
         DYNAMIC_SHARED(unsigned, shared);                                                                         \
         gq::serve(count, next, [&](int i) {                                                                       \
             gq::Ensemble& e = table[slots[i]];                                                                    \
-            gq::advance<gq::STRATEGY, WORDS>(e, sweeps[i], gq::nearer_weights(e, shared, shared_bytes));          \
+            gq::Problem problem = e.problem;                                                                      \
+            problem.weights = gq::nearer_weights(e, shared, shared_bytes);                                        \
+            gq::advance<gq::STRATEGY, WORDS>(e, sweeps[i], problem, gq::own_spins(e));                            \
         });                                                                                                       \
     }
 
@@ -94,10 +98,26 @@ GQ_ADVANCE(window_6, WINDOW, 6)
 GQ_ADVANCE(window_7, WINDOW, 7)
 GQ_ADVANCE(window_8, WINDOW, 8)
 GQ_ADVANCE(window, WINDOW, 0)
-GQ_ADVANCE(lane_neighbour, LANE_NEIGHBOUR, 0)
-GQ_ADVANCE(lane_parity, LANE_PARITY, 0)
-GQ_ADVANCE(lane_product, LANE_PRODUCT, 0)
-GQ_ADVANCE(lane_grouped, LANE_GROUPED, 0)
+GQ_ADVANCE(lane_neighbour, LANE_NEIGHBOUR, 1)
+GQ_ADVANCE(lane_parity, LANE_PARITY, 1)
+GQ_ADVANCE(lane_product, LANE_PRODUCT, 1)
+GQ_ADVANCE(lane_grouped, LANE_GROUPED, 1)
+
+// The problem and its chains' bits in shared memory, a warp for each 32 WORDS chains.
+#define GQ_NEAR(NAME, STRATEGY, WORDS)                                                                                 \
+    GQ_KERNEL(128, 4) NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
+        DYNAMIC_SHARED(uint4, nearer);                                                                                 \
+        gq::serve(count, next, [&](int i) {                                                                            \
+            gq::advance_near<gq::STRATEGY, WORDS>(table[slots[i]], sweeps[i], reinterpret_cast<unsigned*>(nearer));    \
+        });                                                                                                            \
+    }
+
+GQ_NEAR(near_neighbour_1, LANE_NEIGHBOUR, 1)
+GQ_NEAR(near_neighbour_2, LANE_NEIGHBOUR, 2)
+GQ_NEAR(near_parity_1, LANE_PARITY, 1)
+GQ_NEAR(near_parity_2, LANE_PARITY, 2)
+GQ_NEAR(near_product_1, LANE_PRODUCT, 1)
+GQ_NEAR(near_product_2, LANE_PRODUCT, 2)
 
 // One thread a chain: block size 32 for each 32 chains, shared memory for n rows of 64 WORDS int32.
 #define GQ_REGISTERS(NAME, WORDS)                                                                                      \

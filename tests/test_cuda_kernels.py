@@ -115,9 +115,15 @@ CASES: dict[str, tuple[Layout, Stage, int]] = {
     "window_7": (quadratic(222, 8), anneal(4, 2), 99 * 1024),
     "window_8": (quadratic(256, 9), ladder(3, 2, 2), 99 * 1024),
     "window": (quadratic(261, 10), anneal(3, 2), 1024),
-    "lane_neighbour": (quadratic(75, 11, share=0.05), ladder(8, 5), 99 * 1024),
-    "lane_parity": (klocal(20, 12, ProblemType.ising), ladder(7, 5), 99 * 1024),
-    "lane_product": (klocal(20, 13, ProblemType.pubo), anneal(40), 99 * 1024),
+    "lane_neighbour": (quadratic(75, 11, share=0.05), ladder(8, 5), 1024),
+    "near_neighbour_1": (quadratic(75, 11, share=0.05), ladder(8, 4), 99 * 1024),
+    "near_neighbour_2": (quadratic(75, 11, share=0.05), anneal(300), 99 * 1024),
+    "lane_parity": (klocal(20, 12, ProblemType.ising), ladder(7, 5), 1024),
+    "near_parity_1": (klocal(20, 12, ProblemType.ising), ladder(7, 5), 3 * 1024),
+    "near_parity_2": (klocal(21, 12, ProblemType.ising), ladder(7, 10), 99 * 1024),
+    "lane_product": (klocal(20, 13, ProblemType.pubo), anneal(40), 1024),
+    "near_product_1": (klocal(16, 13, ProblemType.pubo), anneal(16), 99 * 1024),
+    "near_product_2": (klocal(20, 13, ProblemType.pubo), ladder(30, 3), 99 * 1024),
     "lane_grouped": (grouped(20, 14, ProblemType.ising), ladder(7, 5), 99 * 1024),
     "lane_grouped bits": (grouped(21, 15, ProblemType.pubo), anneal(40), 99 * 1024),
     "population_window": (quadratic(70, 14), population(45), 99 * 1024),
@@ -133,7 +139,7 @@ CASES: dict[str, tuple[Layout, Stage, int]] = {
 def test_the_cases_take_every_entry_that_sweeps() -> None:
     import re
 
-    entries = set(re.findall(r"^GQ_(?:ADVANCE|REGISTERS|MOVE)\((\w+)", kernels.source(), re.MULTILINE))
+    entries = set(re.findall(r"^GQ_(?:ADVANCE|NEAR|REGISTERS|MOVE)\((\w+)", kernels.source(), re.MULTILINE))
     taken = {n: launch_of(Job(la, s), m).name for n, (la, s, m) in CASES.items()}
     assert set(taken.values()) == entries
     assert all(name.split()[0] == launched for name, launched in taken.items())
@@ -156,6 +162,14 @@ def test_each_entry_is_free_of_races(name: str) -> None:
     short = replace(stage, sweeps=2, betas=stage.betas if stage.exchange else stage.betas[1:3])
     job = Job(layout, short)
     (found,) = run("race", [job], [2], most_shared, order="random", seed=5, preempt=50)
+    assert_same(job, found)
+
+
+@pytest.mark.parametrize("most_shared", [1024, 99 * 1024])
+@pytest.mark.parametrize("n", [40, 75])
+def test_a_ladder_may_make_more_sweeps_than_it_has_rungs(n: int, most_shared: int) -> None:
+    job = Job(quadratic(n, 11, share=1.0 if n == 40 else 0.05), ladder(2, 3, sweeps=4))
+    (found,) = run("race", [job], [4], most_shared)
     assert_same(job, found)
 
 

@@ -33,7 +33,7 @@ def assert_same_layout(a: Layout, b: Layout) -> None:
     assert a.strategy is b.strategy
     assert a.zero_energy == b.zero_energy
     assert a.problem.constant == b.problem.constant
-    for name in ("base", "weights", "offsets", "members", "member_offsets"):
+    for name in ("base", "weights", "ends", "members"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 

@@ -30,17 +30,17 @@ void (*const starts[])(gq::Ensemble&, const uint32_t*) = {gq::start<gq::WINDOW>,
                                                           gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>,
                                                           gq::start<gq::LANE_GROUPED>};
 // Small problems have their gains in registers.
-void advance_window(gq::Ensemble& e, int sweeps, const void* weights) {
+void advance_window(gq::Ensemble& e, int sweeps, gq::Problem problem, uint32_t* spins) {
     switch (gq::window_words(e.problem)) {
         case 1:
-            return gq::advance<gq::WINDOW, 1>(e, sweeps, weights);
+            return gq::advance<gq::WINDOW, 1>(e, sweeps, problem, spins);
         case 2:
-            return gq::advance<gq::WINDOW, 2>(e, sweeps, weights);
+            return gq::advance<gq::WINDOW, 2>(e, sweeps, problem, spins);
         default:
-            return gq::advance<gq::WINDOW>(e, sweeps, weights);
+            return gq::advance<gq::WINDOW, 0>(e, sweeps, problem, spins);
     }
 }
-void population_window(gq::Ensemble& e, int sweeps, const void*) {
+void population_window(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
     switch (gq::window_words(e.problem)) {
         case 1:
             return gq::advance_population<gq::WINDOW, 1>(e, sweeps);
@@ -50,21 +50,25 @@ void population_window(gq::Ensemble& e, int sweeps, const void*) {
             return gq::advance_population<gq::WINDOW>(e, sweeps);
     }
 }
+template <void (*MOVE)(gq::Ensemble&, int)>
+void alone(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
+    MOVE(e, sweeps);
+}
 // In the order of gq::move and gq::strategy.
-void (*const advances[][5])(gq::Ensemble&, int, const void*) = {
-    {advance_window, gq::advance<gq::LANE_NEIGHBOUR>, gq::advance<gq::LANE_PARITY>, gq::advance<gq::LANE_PRODUCT>,
-     gq::advance<gq::LANE_GROUPED>},
-    {population_window, gq::advance_population<gq::LANE_NEIGHBOUR>, gq::advance_population<gq::LANE_PARITY>,
-     gq::advance_population<gq::LANE_PRODUCT>},
-    {nullptr, gq::advance_walk<gq::LANE_NEIGHBOUR>, gq::advance_walk<gq::LANE_PARITY>,
-     gq::advance_walk<gq::LANE_PRODUCT>},
+void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
+    {advance_window, gq::advance<gq::LANE_NEIGHBOUR, 1>, gq::advance<gq::LANE_PARITY, 1>,
+     gq::advance<gq::LANE_PRODUCT, 1>, gq::advance<gq::LANE_GROUPED, 1>},
+    {population_window, alone<gq::advance_population<gq::LANE_NEIGHBOUR>>,
+     alone<gq::advance_population<gq::LANE_PARITY>>, alone<gq::advance_population<gq::LANE_PRODUCT>>},
+    {nullptr, alone<gq::advance_walk<gq::LANE_NEIGHBOUR>>, alone<gq::advance_walk<gq::LANE_PARITY>>,
+     alone<gq::advance_walk<gq::LANE_PRODUCT>>},
     {},  // PATH
-    {nullptr, gq::advance_tabu<gq::LANE_NEIGHBOUR>, gq::advance_tabu<gq::LANE_PARITY>,
-     gq::advance_tabu<gq::LANE_PRODUCT>},
+    {nullptr, alone<gq::advance_tabu<gq::LANE_NEIGHBOUR>>, alone<gq::advance_tabu<gq::LANE_PARITY>>,
+     alone<gq::advance_tabu<gq::LANE_PRODUCT>>},
     {},  // BIFURCATION
     {},  // CLUSTER
-    {nullptr, gq::advance_exhaustive<gq::LANE_NEIGHBOUR>, gq::advance_exhaustive<gq::LANE_PARITY>,
-     gq::advance_exhaustive<gq::LANE_PRODUCT>},
+    {nullptr, alone<gq::advance_exhaustive<gq::LANE_NEIGHBOUR>>, alone<gq::advance_exhaustive<gq::LANE_PARITY>>,
+     alone<gq::advance_exhaustive<gq::LANE_PRODUCT>>},
 };
 
 }  // namespace
@@ -81,7 +85,7 @@ GQ_ENTRY void gq_advance(gq::Ensemble* const* ensembles, const int32_t* sweeps, 
     FlushSubnormals mode;
     for (int i = 0; i < count; ++i) {
         gq::Ensemble& e = *ensembles[i];
-        advances[e.move][e.problem.strategy](e, sweeps[i], e.problem.weights);
+        advances[e.move][e.problem.strategy](e, sweeps[i], e.problem, gq::own_spins(e));
     }
 }
 

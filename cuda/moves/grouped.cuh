@@ -10,10 +10,11 @@ namespace gq {
 template <>
 GQ_MEMBER auto lane_gain<LANE_GROUPED>(const Problem& p, int variable, const uint32_t* spins) {
     vl gain = splat(int64_t(p.wide_base[variable]));
-    GQ_ROLLED for (int entry = p.offsets[variable]; entry < p.offsets[variable + 1]; ++entry) {
+    int entry = first_entry(p, variable), member = first_member(p, entry);
+    GQ_ROLLED for (; entry < p.ends[variable]; ++entry) {
         unsigned word = p.parity ? 0u : ~0u;
-        GQ_ROLLED for (int m = p.member_offsets[entry]; m < p.member_offsets[entry + 1]; ++m) word =
-            p.parity ? word ^ spins[p.members[m]] : word & spins[p.members[m]];
+        GQ_ROLLED for (; member < first_member(p, entry + 1); ++member) word =
+            p.parity ? word ^ spins[p.members[member]] : word & spins[p.members[member]];
         gain = gain + keep(spread(word), splat(int64_t(p.wide_weights[entry])));
     }
     const vb set = spread(spins[variable]);
@@ -46,10 +47,9 @@ GQ_MEMBER void lane_recount<LANE_GROUPED>(const Problem& p, const uint32_t* spin
         if (spins[v]) add_slopes(p, v, 0u, spins[v]);
 }
 
-template <>
-GQ_MEMBER int64_t lane_sweep<LANE_GROUPED>(const Problem& p, uint32_t* spins, const vf& temperature,
-                                           unsigned first_chain, unsigned valid, unsigned sweep, key seed,
-                                           int64_t* energy) {
+// As lane_sweep. `energy`: 32 elements, one a chain. Returns the number of accepted flips.
+GQ int64_t grouped_sweep(const Problem& p, uint32_t* spins, const vf& temperature, unsigned first_chain, unsigned valid,
+                         unsigned sweep, key seed, int64_t* energy) {
     int64_t flips = 0;
     vl change = splat(int64_t(0));
     vu word[4];

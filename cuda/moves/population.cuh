@@ -9,7 +9,7 @@
 namespace gq {
 
 template <int STRATEGY, int WORDS = 0>
-GQ void advance_population(Ensemble& e, int sweeps, const void* = nullptr) {
+GQ void advance_population(Ensemble& e, int sweeps) {
     if (e.sweep == 0) found(e);
     const auto all = [&](int sweep) {
         const float growth = e.table[sweep];
@@ -17,7 +17,7 @@ GQ void advance_population(Ensemble& e, int sweeps, const void* = nullptr) {
         if constexpr (STRATEGY == WINDOW) {
             sweep_windows<WORDS>(e, sweep, e.problem.weights);
         } else {
-            sweep_lanes<STRATEGY>(e, sweep);
+            sweep_lanes<STRATEGY, 1>(e, sweep, e.problem, own_spins(e));
         }
     };
     advance_by(e, sweeps, all, [](int) {});

@@ -29,14 +29,14 @@ GQ int bit_of(const uint32_t* spins, int variable, int lane) { return int(spins[
 // What the flip of `variable` in chain `lane` does to the gains of its neighbours; the bit is still as it was.
 template <int STRATEGY>
 GQ void pass_on(const Problem& p, int variable, int lane, const uint32_t* spins, int32_t* gains) {
-    const auto* weights = static_cast<const int32_t*>(p.weights);
+    const auto* entries = static_cast<const int32_t*>(p.weights);
     const int own = bit_of(spins, variable, lane);
-    for (int entry = p.offsets[variable]; entry < p.offsets[variable + 1]; ++entry) {
-        const int weight = own ? -weights[entry] : weights[entry];
+    for (int entry = first_entry(p, variable); entry < p.ends[variable]; ++entry) {
+        const int weight = own ? -entries[2 * entry] : entries[2 * entry];
         if constexpr (STRATEGY == LANE_NEIGHBOUR) {
-            gains[32 * p.members[entry] + lane] += weight;
+            gains[32 * entries[2 * entry + 1] + lane] += weight;
         } else {
-            const int begin = p.member_offsets[entry], end = p.member_offsets[entry + 1];
+            const int begin = first_member(p, entry), end = entries[2 * entry + 1];
             int set = 0;
             for (int m = begin; m < end; ++m) set += bit_of(spins, p.members[m], lane);
             for (int m = begin; m < end; ++m) {
@@ -95,7 +95,7 @@ GQ int64_t tabu_move(Ensemble& e, const Problem& p, uint32_t* spins, int c, int 
 
 // TABU.
 template <int STRATEGY>
-GQ void advance_tabu(Ensemble& e, int sweeps, const void* = nullptr) {
+GQ void advance_tabu(Ensemble& e, int sweeps) {
     const auto all = [&](int sweep) {
         each_warp_of_lanes(e, [&](const Problem& problem, uint32_t* spins, int w) {
             return tabu_move<STRATEGY>(e, problem, spins, 32 * w, chains_of(e, w), sweep);

@@ -54,7 +54,7 @@ GQ int64_t walk(const Problem& p, uint32_t* spins, int steps, float chance, unsi
 }
 
 template <int STRATEGY>
-GQ void advance_walk(Ensemble& e, int sweeps, const void* = nullptr) {
+GQ void advance_walk(Ensemble& e, int sweeps) {
     if (e.sweep == 0) found(e);
     const auto all = [&](int sweep) {
         resample<STRATEGY>(e, record(e, 0), sweep, [&] {

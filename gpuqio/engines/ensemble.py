@@ -32,7 +32,8 @@ class ProblemDescriptor(ctypes.Structure):
     _fields_ = (
         ("strategy", ctypes.c_int32),
         ("n", ctypes.c_int32),
-        *((name, _P) for name in ("base", "weights", "offsets", "members", "member_offsets")),
+        ("num_members", ctypes.c_int32),
+        *((name, _P) for name in ("base", "weights", "ends", "members")),
         ("zero_energy", ctypes.c_int64),
         ("parity", ctypes.c_int32),
         ("groups", ctypes.c_int32),
@@ -69,9 +70,8 @@ def inputs(layout: Layout, stage: Stage) -> dict[str, npt.NDArray[Any]]:
     given = {
         "base": layout.base,
         "weights": layout.weights,
-        "offsets": layout.offsets,
+        "ends": layout.ends,
         "members": layout.members,
-        "member_offsets": layout.member_offsets,
         "temperature": stage.temperatures(layout),
         "gap": stage.gaps(layout),
         "table": stage.move.table(layout, stage),
@@ -118,6 +118,7 @@ class EnsembleBase:
             ProblemDescriptor(
                 layout.strategy.value,
                 layout.num_variables,
+                len(layout.members),
                 zero_energy=layout.zero_energy,
                 parity=layout.problem.is_ising,
                 groups=len(layout.fixed.groups),

@@ -53,10 +53,11 @@ class Layout:
         strategy: which move walks it.
         num_variables: n.
         base: (n,) int32, WINDOW: padded to a multiple of 32; LANE_GROUPED: empty.
-        weights: (n, padded n) int32 symmetric for WINDOW, else (entries,) int32; LANE_GROUPED: empty.
-        offsets: (n + 1,) int32, first entry of each variable; empty for WINDOW.
-        members: int32, the other members of each entry; empty for WINDOW.
-        member_offsets: (entries + 1,) int32 for terms of any degree, else empty.
+        weights: (n, padded n) int32 symmetric for WINDOW. Else (entries, 2) int32, entries in the order of their
+            variables: the weight (LANE_GROUPED: 0), then for LANE_NEIGHBOUR the other member, else where the entry's
+            members end. A variable of LANE_NEIGHBOUR has a positive even number of entries; weight 0 fills up.
+        ends: (n,) int32, where the entries of each variable end; empty for WINDOW.
+        members: int32, the other members of each entry; empty for WINDOW and LANE_NEIGHBOUR.
         groups: what LANE_GROUPED has besides, and in 64 bits; else None.
         zero_energy: integer energy of the state of all bits 0 (all spins up), without the constant.
         fixed: the integer coefficients.
@@ -67,9 +68,8 @@ class Layout:
     num_variables: int
     base: Int32s
     weights: Int32s
-    offsets: Int32s
+    ends: Int32s
     members: Int32s
-    member_offsets: Int32s
     groups: GroupWalk | None
     zero_energy: int
     fixed: FixedPoint
@@ -88,7 +88,7 @@ class Layout:
         if self.groups is not None:
             entries = 0.05 * len(self.groups.wide_weights) + 0.01 * len(self.members)
             return 1.5 * self.num_variables + 0.25 * len(self.groups.group) + entries
-        return self.num_variables + 0.025 * len(self.weights) + 0.01 * len(self.members)
+        return self.num_variables + 0.025 * len(self.weights) + 0.01 * (len(self.members) or len(self.weights))
 
 
 def choose(problem: Canonical, windows: bool = True) -> tuple[Strategy, str]:
@@ -126,26 +126,28 @@ def lay_out(problem: Canonical, windows: bool = True) -> Layout:
         elif rows.shape[1] == 1:
             base[rows[:, 0]] += steps
     empty = np.zeros(0, dtype=np.int32)
-    weights, offsets, members, member_offsets = empty, empty, empty, empty
+    weights, ends, members = empty, empty, empty
     groups = None
     zero_energy = sum(int(c.sum()) for c in fixed.coefficients) if problem.is_ising else 0
     if strategy is Strategy.WINDOW:
         weights = _matrix(problem, fixed, len(base))
     else:
-        wide, offsets, members, member_offsets = _entries(problem, fixed)
+        wide, ends, members, member_ends = _entries(problem, fixed)
         if strategy is Strategy.LANE_GROUPED:
             groups = walk(fixed.groups, problem.is_ising, base, wide)
-            base, wide = base[:0], wide[:0]
+            base, wide = base[:0], np.zeros_like(wide)
             zero_energy += int(fixed.groups.coefficients @ groups.zero_sums.astype(np.int64) ** 2)
-        weights = wide.astype(np.int32)
+        if strategy is Strategy.LANE_NEIGHBOUR:
+            (weights, ends), members = _pairs(wide, ends, members), empty
+        else:
+            weights = np.stack([wide, member_ends], axis=1).astype(np.int32)
     return Layout(
         strategy=strategy,
         num_variables=n,
         base=base.astype(np.int32),
         weights=weights,
-        offsets=offsets,
+        ends=ends,
         members=members,
-        member_offsets=empty if strategy is Strategy.LANE_NEIGHBOUR else member_offsets,
         groups=groups,
         zero_energy=zero_energy,
         fixed=fixed,
@@ -161,8 +163,8 @@ def _matrix(problem: Canonical, fixed: FixedPoint, padded: int) -> Int32s:
     return matrix
 
 
-def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Ints, Int32s, Int32s, Int32s]:
-    """Each variable's terms with their other members: weights, offsets, members, member offsets."""
+def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Ints, Int32s, Int32s, Ints]:
+    """Each variable's terms with their other members: weights, ends of entries, members, ends of members."""
     terms = [(r, c) for r, c in zip(problem.members, fixed.coefficients, strict=True) if r.shape[1] > 1]
     if sum(rows.size * (rows.shape[1] - 1) for rows, _ in terms) > MOST_MEMBERS:
         raise InvalidProblem(
@@ -176,7 +178,7 @@ def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Ints, Int32s, Int32
     weights = np.concatenate(none + [np.tile(steps, rows.shape[1]) for rows, steps in terms])
     length = np.concatenate(none + [np.full(rows.size, rows.shape[1] - 1) for rows, _ in terms])
     order = np.argsort(owner, kind="stable")
-    offsets = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=problem.num_variables))))
+    ends = np.cumsum(np.bincount(owner, minlength=problem.num_variables))
     member_offsets = np.concatenate(([0], np.cumsum(length[order])))
     begin = np.empty_like(length)  # where the members of each entry go
     begin[order] = member_offsets[:-1]
@@ -187,9 +189,16 @@ def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Ints, Int32s, Int32
         for place in range(rows.shape[1]):
             members[begin[entry : entry + len(rows), None] + others] = np.delete(rows, place, axis=1)
             entry += len(rows)
-    return (
-        weights[order] * (4 if problem.is_ising else 1),
-        offsets.astype(np.int32),
-        members,
-        member_offsets.astype(np.int32),
-    )
+    steps = weights[order] * (4 if problem.is_ising else 1)
+    return steps, ends.astype(np.int32), members, member_offsets[1:]
+
+
+def _pairs(weights: Ints, ends: Int32s, members: Int32s) -> tuple[Int32s, Int32s]:
+    """Entries of one member each, with so many of weight 0 that each variable has an even number, and some."""
+    counts = np.diff(ends, prepend=0)
+    room = np.maximum(counts + counts % 2, 2)
+    new_ends = np.cumsum(room)
+    place = np.arange(len(weights)) + np.repeat(new_ends - room - (ends - counts), counts)
+    entries = np.zeros((room.sum(), 2), np.int32)
+    entries[place] = np.stack([weights, members], axis=1)
+    return entries, new_ends.astype(np.int32)

@@ -55,31 +55,34 @@ class _Walk:
     def __init__(self, layout: Layout, states: Bits) -> None:
         self._layout = layout
         self._parity = layout.strategy is Strategy.LANE_PARITY
+        self._weights, seconds = layout.weights.astype(np.int64).T
+        self._offsets = np.concatenate(([0], layout.ends))
         # A quadratic entry has one member, whose parity and product are the same.
         single = layout.strategy is Strategy.LANE_NEIGHBOUR
-        self._member_offsets = np.arange(len(layout.members) + 1) if single else layout.member_offsets
+        self._members = seconds if single else layout.members
+        self._member_offsets = np.arange(len(seconds) + 1) if single else np.concatenate(([0], seconds))
         self.bits = states.copy()
         self.gains = np.stack([self._gains(state) for state in states])  # one by one, for there may be many entries
 
     def _gains(self, state: Bits) -> Ints:
         """(n,) gains in one state, computed afresh."""
         combine = np.bitwise_xor if self._parity else np.bitwise_and
-        bits = state[self._layout.members]
+        bits = state[self._members]
         words = combine.reduceat(bits, self._member_offsets[:-1]) if len(bits) else bits
-        sums = np.concatenate(([0], np.cumsum(self._layout.weights * words, dtype=np.int64)))
-        gains: Ints = self._layout.base.astype(np.int64) + np.diff(sums[self._layout.offsets])
+        sums = np.concatenate(([0], np.cumsum(self._weights * words, dtype=np.int64)))
+        gains: Ints = self._layout.base.astype(np.int64) + np.diff(sums[self._offsets])
         return gains
 
     def flip(self, rows: Ints, variables: Ints) -> None:
         """Flip one variable of each of some states."""
-        offsets, weights = self._layout.offsets, self._layout.weights
+        offsets, weights = self._offsets, self._weights
         counts = offsets[variables + 1] - offsets[variables]
         entries = _ranges(offsets[variables], counts)
         row = np.repeat(rows, counts)
         step = weights[entries] * (1 - 2 * np.repeat(self.bits[rows, variables], counts).astype(np.int64))
         others = self._member_offsets[entries + 1] - self._member_offsets[entries]
         entry = np.repeat(np.arange(len(entries)), others)
-        member = self._layout.members[_ranges(self._member_offsets[entries], others)]
+        member = self._members[_ranges(self._member_offsets[entries], others)]
         bit = self.bits[row[entry], member].astype(np.int64)
         set_bits = np.bincount(entry, weights=bit, minlength=len(entries)).astype(np.int64)[entry] - bit
         if self._parity:

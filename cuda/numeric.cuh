@@ -30,6 +30,10 @@ GQ vi threshold(const vu& r, const vf& temperature) {
 GQ unsigned accepted(const vi& rise, const vi& threshold, const vb& tails) {
     return ~ballot((rise > threshold) | ((rise == 0) & tails));
 }
+// The same where a word is used once.
+GQ vb rejected(const vi& rise, const vi& threshold, const vu& r) {
+    return (rise > threshold) | ((rise | as_int(r & 1u)) == 0);
+}
 GQ vb tails(const vu& r) { return (r & 1u) == 0u; }
 
 }  // namespace gq

@@ -43,7 +43,8 @@ class Descriptor(ctypes.Structure):
         ("problem", ProblemDescriptor),
         ("seed_low", ctypes.c_uint32),
         ("seed_high", ctypes.c_uint32),
-        *((name, ctypes.c_int32) for name in ("first_chain", "chains", "rungs", "sweep", "sweeps", "weight_bytes")),
+        *((name, ctypes.c_int32) for name in ("first_chain", "chains", "rungs", "sweep", "sweeps")),
+        *((name, ctypes.c_int32) for name in ("weight_bytes", "planes")),
         ("goal", ctypes.c_int64),
         *((name, _P) for name in ("temperature", "gap", "chain_temperature", "chain_at", "energy", "best_energy")),
         *((name, _P) for name in ("gains", "spins", "best_spins", "swaps")),
@@ -107,6 +108,7 @@ class EnsembleBase:
             rungs=stage.rungs,
             sweeps=stage.sweeps,
             weight_bytes=weight_bytes,
+            planes=layout.planes,
             goal=_NO_GOAL if goal is None else max(goal, _NO_GOAL),
             lowest=_NOTHING_FOUND,
         )

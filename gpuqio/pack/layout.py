@@ -55,6 +55,7 @@ class Layout:
         offsets: (n + 1,) int32, first entry of each variable; empty for WINDOW.
         members: int32, the other members of each entry; empty for WINDOW.
         member_offsets: (entries + 1,) int32 for LANE_PARITY and LANE_PRODUCT, else empty.
+        planes: so many digits -128..127 to the base 256 hold any weight, for WINDOW; else 4.
         zero_energy: integer energy of the state of all bits 0 (all spins up), without the constant.
         fixed: the integer coefficients.
         problem: the canonical problem it was made from.
@@ -67,6 +68,7 @@ class Layout:
     offsets: Int32s
     members: Int32s
     member_offsets: Int32s
+    planes: int
     zero_energy: int
     fixed: FixedPoint
     problem: Canonical
@@ -119,10 +121,17 @@ def lay_out(problem: Canonical) -> Layout:
         offsets=offsets,
         members=members,
         member_offsets=empty if strategy is Strategy.LANE_NEIGHBOUR else member_offsets,
+        planes=_planes(weights) if strategy is Strategy.WINDOW else 4,
         zero_energy=sum(int(c.sum()) for c in fixed.coefficients) if problem.is_ising else 0,
         fixed=fixed,
         problem=problem,
     )
+
+
+def _planes(weights: Int32s) -> int:
+    """How many digits -128..127 hold them: so many reach to 127 x 1, 257, 65793, ... on both sides."""
+    largest = int(abs(weights).max(initial=0))
+    return 1 + sum(largest > 127 * (256**digits - 1) // 255 for digits in (1, 2, 3))
 
 
 def _matrix(problem: Canonical, fixed: FixedPoint, padded: int) -> Int32s:

@@ -2,8 +2,8 @@
 
 Dynamic counts times static costs. The counts come from the CPU engine, which walks the same trajectory: accepted flips
 an attempt, on a ladder whose temperatures are scaled until its chains accept 0.17 of all attempts on average. The costs
-are the instructions that a warp issues for a sweep in which nothing passes, for a call of the generator, for a flip
-(tests/kernel_costs.py reads them from the disassembly).
+are the instructions that a warp issues for a sweep in which nothing passes, for a call of the generator, for a flip, or
+for a variable of 32 chains (tests/kernel_costs.py reads them from the disassembly).
 
 An update is one attempt of one chain. The bounds, each alone and all in updates a nanosecond:
 
@@ -25,14 +25,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from benchmarks import instances
 from benchmarks.report import save
-from gpuqio.engines.kernels import REGISTER_WINDOWS, THREADS, Launch, advance_launch, block_sizes, narrowest
+from gpuqio.engines.kernels import REGISTER_WINDOWS, Launch, advance_launch, block_sizes, narrowest
 from gpuqio.engines.native import Ensemble, advance
 from gpuqio.pack import Layout, Strategy, pack
 from gpuqio.solvers import parse
@@ -43,7 +42,7 @@ from tests.kernel_costs import (
     lane_words,
     multiplies,
     occupancy,
-    register_paths,
+    planes_path,
     window_paths,
 )
 from tests.nvrtc import Instruction, compiled, missing
@@ -58,7 +57,7 @@ L2_BYTES_A_CLOCK = 24
 
 @dataclass(frozen=True)
 class Gpu:
-    """`clock`: boost, GHz. `shared`: bytes that one block may have."""
+    """`clock`: boost, GHz. `shared`: bytes that the engine lets one block have, half a multiprocessor's."""
 
     name: str
     architecture: int
@@ -68,9 +67,9 @@ class Gpu:
 
 
 GPUS = (
-    Gpu("H100 SXM", 90, 132, 1.75, 227 * 1024),
-    Gpu("RTX 4090", 89, 128, 2.52, 99 * 1024),
-    Gpu("RTX 3060", 86, 28, 1.78, 99 * 1024),
+    Gpu("H100 SXM", 90, 132, 1.75, 113 * 1024),
+    Gpu("RTX 4090", 89, 128, 2.52, 49 * 1024),
+    Gpu("RTX 3060", 86, 28, 1.78, 49 * 1024),
 )
 
 # Instance and the figures wanted of an H100 and an RTX 3060. `qubo` has 8-bit weights, `sk` real ones: 32 bits.
@@ -110,18 +109,9 @@ def flips_an_attempt(layout: Layout) -> float:
     return share
 
 
-def calls_a_sweep(windows: int, warps: int = THREADS // 32) -> float:
-    """Calls of the generator for one chain's sweep: warp r takes chains r, r + warps, ... and four draws are a call."""
-    chains = range(0, 64 * warps, warps)
-    calls = [(chain * windows + k) // 4 for chain in chains for k in range(windows)]
-    return (1 + sum(a != b for a, b in pairwise(calls))) / len(chains)
-
-
-def register_work(flow: Flow, layout: Layout) -> tuple[Counter[Instruction], int]:
-    """Instructions of eight variables of 32 chains, and their attempts. Of two windows, a call serves both."""
-    windows = -(-layout.num_variables // 32)
-    units = {"variable": 1.0, "draw": 0.5} if windows == 2 else {"variable": 1.0}
-    return _times(register_paths(flow, windows), units), 8 * 32
+def planes_work(flow: Flow, layout: Layout, windows: int) -> tuple[Counter[Instruction], int]:
+    """Instructions of eight variables of 32 chains, and their attempts."""
+    return _times({"variables": planes_path(flow, windows, layout.planes)}, {"variables": 1.0}), 8 * 32
 
 
 def window_work(flow: Flow, layout: Layout, flips: float) -> tuple[Counter[Instruction], int]:
@@ -133,7 +123,7 @@ def window_work(flow: Flow, layout: Layout, flips: float) -> tuple[Counter[Instr
     drawn = sum(map(multiplies, paths["sweep"])) // CALL_MULTIPLIES * sweeps
     units = {
         "sweep": float(sweeps),
-        "draw": max(0.0, calls_a_sweep(windows) - drawn),
+        "draw": max(0.0, windows / 4 - drawn),
         "flip" if narrowest(layout) == "int8" else "wide_flip": flips * n,
     }
     return _times(paths, units), n
@@ -163,8 +153,8 @@ def bounds(gpu: Gpu, layout: Layout, flips: float) -> dict[str, float]:
     """Updates a nanosecond, by each bound alone; and the warps a multiprocessor holds."""
     launch, n = launch_of(gpu, layout), layout.num_variables
     kernel = compiled(gpu.architecture)[launch.name]
-    if launch.name.startswith("register"):
-        work, attempts = register_work(Flow(kernel), layout)
+    if launch.name.startswith("planes"):
+        work, attempts = planes_work(Flow(kernel), layout, int(launch.name[-1]))
     elif layout.strategy is Strategy.WINDOW:
         work, attempts = window_work(Flow(kernel), layout, flips)
     else:

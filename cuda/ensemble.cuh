@@ -17,24 +17,28 @@ GQ int first_of(const Ensemble& e, int warp) { return e.first_chain + 32 * warp;
 GQ int chains_of(const Ensemble& e, int warp) { return 32 * warp + 32 <= e.chains ? 32 : e.chains & 31; }
 GQ unsigned lower_bits(int count) { return count == 32 ? ~0u : (1u << count) - 1u; }
 
-// Sweep `sweep` of every chain that is this warp's, and the best of each kept. A warp takes every team_size()-th.
+// Sweep `sweep` of every chain that is this warp's, and the best of each kept. Warps take groups of chains in turn.
 template <int WORDS>
 GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
     const int words = WORDS ? WORDS : window_words(e.problem);
     const Matrix matrix = {weights, 32 * words, e.weight_bytes};
     int64_t flips = 0;
-    WindowDraws draws;
-    const int end = e.first_chain + e.chains;
-    for (int c = e.first_chain + team_rank(); c < end; c += team_size()) {
+    const int end = e.first_chain + e.chains, group = window_group(words);
+    vu draws[4];
+    for (int c = e.first_chain + group * team_rank(), i = 0; c < end; ++c) {
         uint32_t* const spins = e.spins + int64_t(c) * words;
         const float temperature = e.rungs ? e.chain_temperature[c] : e.temperature[sweep];
         int64_t energy = e.energy[c];
         flips += window_sweep<WORDS>(e.problem.n, matrix, e.gains + int64_t(c) * words * 32, spins, temperature,
-                                     unsigned(c), unsigned(sweep), seed_of(e), draws, energy);
+                                     unsigned(c), unsigned(sweep), seed_of(e), words * i, draws, energy);
         put(&e.energy[c], energy);
         if (energy < e.best_energy[c]) {
             each(words, [&](int k) { e.best_spins[int64_t(c) * words + k] = spins[k]; });
             each(1, [&](int) { lower(&e.lowest, e.best_energy[c] = energy); });
+        }
+        if (++i == group) {
+            i = 0;
+            c += group * (team_size() - 1);
         }
     }
     each(1, [&](int) { add(&e.flips, flips); });

@@ -10,9 +10,9 @@
 #include "gpu/nearer.cuh"
 #include "moves/exhaustive.cuh"
 #include "moves/population.cuh"
-#include "moves/register.cuh"
-#include "moves/walk.cuh"
+#include "moves/planes.cuh"
 #include "moves/tabu.cuh"
+#include "moves/walk.cuh"
 
 #ifndef DYNAMIC_SHARED
 #define DYNAMIC_SHARED(TYPE, NAME) extern __shared__ TYPE NAME[]
@@ -33,26 +33,14 @@ GQ void serve(int count, unsigned* next, F f) {
     }
 }
 
-GQ const void* nearer_weights(const Ensemble& e, uint32_t* shared, int shared_bytes) {
+GQ const void* nearer_weights(const Ensemble& e, uint4* nearer, int shared_bytes) {
     const int64_t bytes = int64_t(e.problem.n) * window_words(e.problem) * 32 * e.weight_bytes;
     if (e.problem.strategy != WINDOW || bytes > shared_bytes) return e.problem.weights;
     const auto* weights = static_cast<const uint32_t*>(e.problem.weights);
+    auto* const shared = reinterpret_cast<uint32_t*>(nearer);
     for (int i = int(threadIdx.x); i < int(bytes >> 2); i += int(blockDim.x)) shared[i] = weights[i];
     __syncthreads();
     return shared;
-}
-
-// A matrix of WORDS windows in shared memory, each row twice over, as register.cuh wants it.
-template <int WORDS>
-GQ const int32_t* doubled_rows(const Ensemble& e, uint32_t* shared) {
-    auto* const rows = reinterpret_cast<int32_t*>(shared);
-    const Matrix matrix = {e.problem.weights, 32 * WORDS, e.weight_bytes};
-    for (int v = team_rank(); v < e.problem.n; v += team_size())
-        matrix.row(v, [&](const auto* row) {
-            each(64 * WORDS, [&](int j) { rows[v * 64 * WORDS + j] = row[j & (32 * WORDS - 1)]; });
-        });
-    __syncthreads();
-    return rows;
 }
 
 }  // namespace gq
@@ -68,7 +56,7 @@ GQ const int32_t* doubled_rows(const Ensemble& e, uint32_t* shared) {
 #define GQ_ADVANCE(NAME, STRATEGY, WORDS)                                                                         \
     GQ_KERNEL(512, 1)                                                                                             \
     NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int shared_bytes) { \
-        DYNAMIC_SHARED(unsigned, shared);                                                                         \
+        DYNAMIC_SHARED(uint4, shared);                                                                            \
         gq::serve(count, next, [&](int i) {                                                                       \
             gq::Ensemble& e = table[slots[i]];                                                                    \
             gq::Problem problem = e.problem;                                                                      \
@@ -119,18 +107,21 @@ GQ_NEAR(near_parity_2, LANE_PARITY, 2)
 GQ_NEAR(near_product_1, LANE_PRODUCT, 1)
 GQ_NEAR(near_product_2, LANE_PRODUCT, 2)
 
-// One thread a chain: block size 32 for each 32 chains, shared memory for n rows of 64 WORDS int32.
-#define GQ_REGISTERS(NAME, WORDS)                                                                                      \
-    GQ_KERNEL(128, 2) NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
-        DYNAMIC_SHARED(unsigned, shared);                                                                              \
-        gq::serve(count, next, [&](int i) {                                                                            \
-            gq::Ensemble& e = table[slots[i]];                                                                         \
-            gq::advance_registers<WORDS>(e, sweeps[i], gq::doubled_rows<WORDS>(e, shared));                            \
-        });                                                                                                            \
+// One thread a chain, up to 32 WORDS variables; shared memory for the base, and for the planes of n rows (planes.cuh).
+#define GQ_PLANES(NAME, WORDS, THREADS)                                                              \
+    GQ_KERNEL(THREADS, 1)                                                                            \
+    NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
+        DYNAMIC_SHARED(uint4, shared);                                                               \
+        gq::serve(count, next, [&](int i) {                                                          \
+            gq::Ensemble& e = table[slots[i]];                                                       \
+            gq::advance_planes<WORDS>(e, sweeps[i], gq::cut_planes<WORDS>(e, shared));               \
+        });                                                                                          \
     }
 
-GQ_REGISTERS(register_1, 1)
-GQ_REGISTERS(register_2, 2)
+GQ_PLANES(planes_1, 1, 512)
+GQ_PLANES(planes_2, 2, 512)
+GQ_PLANES(planes_4, 4, 512)
+GQ_PLANES(planes_8, 8, 384)
 
 GQ_MOVE(exhaustive_neighbour, advance_exhaustive<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(exhaustive_parity, advance_exhaustive<gq::LANE_PARITY>)

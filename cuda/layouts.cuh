@@ -57,6 +57,7 @@ struct Ensemble {
     int32_t rungs;             // 0: anneal, every chain at temperature[sweep]; else rungs of a ladder with exchange
     int32_t sweep, sweeps;     // next sweep, sweeps in all
     int32_t weight_bytes;      // WINDOW: 4, on a GPU also 2 or 1; else 4
+    int32_t planes;            // WINDOW: so many digits -128..127 to the base 256 hold any weight
     int32_t move;              // what a sweep is
     int32_t option[4];         // of the move, as its header says
     int64_t goal;              // stop at the end of the sweep in which a best energy is at most this

@@ -13,7 +13,7 @@
 //   load_int   32 consecutive integers of any width
 //   mul_wide   32 x 32 -> 64 bits, as high and low word       first/population   lowest set bit, number of set bits
 //   in_pieces(x, f)   f on the four values of x, on a CPU a few lanes of each at a time
-//   pick(x, i)   x[i] of four lane values, i uniform
+//   pick(x, i)   x[i] of four lane values, i uniform      transpose(x)   x[a] of lane 4q + b becomes x[b] of lane 4q + a
 //
 // Work on memory that is not 32 lanes wide:
 //   put(p, x)      one uniform value                          each(n, f)   f(0), ..., f(n-1), in any order

@@ -8,11 +8,11 @@ kernel      unit                    instructions of
 window_k    sweep                   one chain's sweep over its k windows in which nothing passes, without such calls of
                                     the generator as the code may leave out
 window      sweep                   one window of it
-both        draw                    one call of the generator, that is four windows' words
+both        draw                    one call of the generator, that is four windows' words; 0 where a sweep has all
 both        flip                    an accepted flip, weights of 8 bits; ``window``: with 32 windows (n = 1024)
 both        wide_flip               the same, weights of 32 bits
-register_k  variable                one variable of 32 chains whose words are there already (register_1: drawn)
-register_2  draw                    one call of the generator: two variables' words of 32 chains
+planes_k    variable                one variable of 32 chains, weights of 8 bits
+planes_k    plane                   what 8 bits more add to it
 lane_*      variable                one variable of 32 chains, with two entries; beyond quadratic each has two members
 lane_*      entries                 what four more entries add to it
 near_*_w    both                    the same for w times 32 chains at once, all from shared memory
@@ -38,14 +38,14 @@ __all__ = [
     "lane_words",
     "multiplies",
     "occupancy",
-    "register_paths",
+    "planes_path",
     "unit_costs",
     "window_paths",
 ]
 
 ENTRIES = 6
 WINDOWS = 32
-REGISTER_VARIABLES = 8
+PLANES_VARIABLES = 8
 CALL_MULTIPLIES = 18
 """Long multiplications that a call of the generator has at least: 20, but those of constants are taken out of loops."""
 
@@ -83,9 +83,9 @@ def unit_costs(name: str, kernel: Kernel) -> dict[str, int]:
     flow = Flow(kernel)
     if name.startswith("window"):
         return {unit: len(path) for unit, path in window_paths(flow, _windows(name)).items()}
-    if name.startswith("register"):
-        paths = register_paths(flow, _windows(name))
-        return {unit: len(path) // REGISTER_VARIABLES for unit, path in paths.items()}
+    if name.startswith("planes"):
+        one, two = (len(planes_path(flow, _windows(name), planes)) // PLANES_VARIABLES for planes in (1, 2))
+        return {"variable": one, "plane": two - one}
     if name == "lane_grouped":
         none, some = (len(group_path(flow, groups)) for groups in (0, ENTRIES))
         return {"variable": none, "groups": some - none}
@@ -123,25 +123,21 @@ def window_paths(flow: Flow, windows: int) -> dict[str, Path]:
     }
 
 
-def register_paths(flow: Flow, windows: int) -> dict[str, Path]:
-    """The instructions of eight variables of a register kernel, each with its ballot, and of their draws."""
-
-    def turn(loop: Loop, multiplied: int) -> Path:
-        step = partial(_ballots, least=multiplied)
-        return flow.turn(loop, (0, 0), step, lambda state: state == (REGISTER_VARIABLES, multiplied))
-
-    drawn = REGISTER_VARIABLES * CALL_MULTIPLIES
-    around = min((loop for loop in flow.loops if turn(loop, drawn)), key=lambda loop: len(loop.body))
-    if windows == 1:
-        return {"variable": turn(around, drawn)}
-    return {"variable": turn(around, 0), "draw": _without(turn(around, drawn), turn(around, 0))}
+def planes_path(flow: Flow, windows: int, planes: int) -> Path:
+    """The instructions of eight variables of a planes kernel: its loop around eight thresholds and their products."""
+    products = PLANES_VARIABLES * 8 * windows * planes + 2  # and two that count flips
+    turns = [
+        flow.turn(loop, (0, 0), partial(_products, most=products), lambda state: state == (PLANES_VARIABLES, products))
+        for loop in flow.loops
+    ]
+    return min((turn for turn in turns if turn), key=len)
 
 
-def _ballots(state: tuple[int, int], instruction: Instruction, least: int) -> tuple[int, int]:
-    """State: ballots, multiplications of the generator."""
+def _products(state: tuple[int, int], instruction: Instruction, most: int) -> tuple[int, int]:
+    """State: variables whose threshold was passed, products of four bytes."""
     passed, multiplied = state
-    passed = min(passed + (instruction.name == "VOTE"), REGISTER_VARIABLES)
-    return passed, min(multiplied + multiplies(instruction), least)
+    passed = min(passed + (instruction.name == "F2I"), PLANES_VARIABLES)
+    return passed, min(multiplied + (instruction.name == "IDP"), most)
 
 
 def lane_words(name: str) -> int:

@@ -65,7 +65,7 @@ class Flow:
         step: Callable[[State, Instruction], State | None],
         done: Callable[[State], bool],
     ) -> list[Instruction]:
-        """The shortest way once round `loop` that ends `done`.
+        """The shortest way once round `loop`, from its head to its head, that ends `done`.
 
         `step` follows what has been passed; where it gives None, the way is closed. An inner loop is gone round as
         often as `done` needs. Empty where there is no such way.
@@ -79,8 +79,10 @@ class Flow:
                 continue
             if path:
                 seen.add((block, state))
-            if path and block == loop.head and done(state):
-                return [instruction for b in path for instruction in self.blocks[b]]
+            if path and block == loop.head:
+                if done(state):
+                    return [instruction for b in path for instruction in self.blocks[b]]
+                continue
             after: State | None = state
             for instruction in self.blocks[block]:
                 after = None if after is None else step(after, instruction)

@@ -141,12 +141,18 @@ def test_any_batch_in_any_slices_has_the_results_of_the_cpu(
 @pytest.mark.parametrize("n", [32 * words for words in range(1, 10)])
 def test_each_number_of_windows(cupy: StandIn, n: int) -> None:
     assert agree(CudaEngine(), dense(n, seed=n), sweeps=2, replicas=2, seed=1)
-    assert cupy.launches[-1] == ("window" if n > 256 else f"{'window' if n > 64 else 'register'}_{n // 32}")
+    assert cupy.launches[-1] == ("window" if n > 256 else f"window_{n // 32}")
+
+
+@pytest.mark.parametrize(("n", "kernel"), [(30, "planes_1"), (50, "planes_2"), (128, "planes_4"), (160, "planes_8")])
+def test_many_chains_take_a_thread_each(cupy: StandIn, n: int, kernel: str) -> None:
+    assert agree(CudaEngine(), dense(n, seed=n), sweeps=2, replicas=20, seed=1)
+    assert cupy.launches[-1] == kernel
 
 
 def test_more_chains_than_threads_go_by_warps(cupy: StandIn) -> None:
     assert agree(CudaEngine(), dense(40), target=SA, sweeps=2, restarts=130, seed=1)
-    assert cupy.launches[-1] == "window_2"
+    assert cupy.launches[-1] == "planes_2"
 
 
 @pytest.mark.parametrize("kind", [SPINS, BITS])
@@ -236,16 +242,16 @@ def test_streams_are_used_side_by_side(cupy: StandIn) -> None:
     launched = cupy.launched
 
     def meet(name: str, blocks: int, threads: int, device: int) -> None:
-        if name == "register_2":
+        if name == "planes_2":
             together.wait(timeout=60)
         launched(name, blocks, threads, device)
 
     cupy.launched = meet  # type: ignore[method-assign]
-    expected = solve(CpuEngine(), dense(40), sweeps=1, replicas=2, seed=1)[0]
+    expected = solve(CpuEngine(), dense(40), sweeps=1, replicas=20, seed=1)[0]
     results: list[Result] = []
     workers = [
         threading.Thread(
-            target=lambda: results.extend(solve(engine, dense(40), seconds=1000, sweeps=1, replicas=2, seed=1))
+            target=lambda: results.extend(solve(engine, dense(40), seconds=1000, sweeps=1, replicas=20, seed=1))
         )
         for _ in range(2)
     ]
@@ -300,7 +306,7 @@ def test_what_an_error_broke_off_has_no_result(cupy: StandIn, monkeypatch: pytes
     engine = CudaEngine()
     run = engine.start(Work((dense(40), ring(9)), parse(PT, {"sweeps": 4, "seed": 5})))
     with monkeypatch.context() as broken:
-        broken.setattr(cupy, "launched", lambda name, *shape: 1 / (name != "register_2"))
+        broken.setattr(cupy, "launched", lambda name, *shape: 1 / (name != "planes_2"))
         with pytest.raises(ZeroDivisionError):
             engine.advance([run], 10.0, GO)
     for call in (lambda: engine.advance([run], 10.0, GO), lambda: engine.outcome(run, StopReason.CANCELLED)):

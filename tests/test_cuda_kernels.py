@@ -102,11 +102,17 @@ def assert_same(job: Job, found: Any) -> None:
 
 # Every entry: (layout, stage, shared memory of a block); together they take each kernel name once.
 CASES: dict[str, tuple[Layout, Stage, int]] = {
-    "register_1": (quadratic(29, 1), ladder(8, 3), 99 * 1024),
-    "register_1 odd": (quadratic(32, 1), anneal(13), 99 * 1024),
-    "register_2": (quadratic(57, 2, 3000), ladder(16, 2), 99 * 1024),
-    "register_2 wide": (quadratic(64, 2, 10**6), anneal(70), 99 * 1024),
-    "window_1": (quadratic(32, 3), anneal(130, 2), 99 * 1024),
+    "planes_1": (quadratic(29, 1), ladder(8, 3), 99 * 1024),
+    "planes_1 odd": (quadratic(32, 1), anneal(13), 99 * 1024),
+    "planes_2": (quadratic(57, 2, 3000), ladder(16, 2), 99 * 1024),
+    "planes_2 wide": (quadratic(64, 2, 10**6), anneal(70), 99 * 1024),
+    "planes_1 widest": (quadratic(26, 2, 4 * 10**6), anneal(150, 2), 99 * 1024),
+    "planes_4": (quadratic(67, 14), ladder(6, 3, 2), 99 * 1024),
+    "planes_4 wide": (quadratic(124, 15, 10**5), anneal(27, 2), 99 * 1024),
+    "planes_8": (quadratic(131, 16), ladder(4, 4, 2), 99 * 1024),
+    "planes_8 wide": (quadratic(130, 17, 3000), ladder(12, 2, 2), 99 * 1024),
+    "window_1": (quadratic(32, 3), anneal(3, 2), 99 * 1024),
+    "window_1 far": (quadratic(31, 3), anneal(21, 2), 0),
     "window_2": (quadratic(63, 3), anneal(9), 1024),
     "window_3": (quadratic(96, 4), ladder(4, 2), 99 * 1024),
     "window_4": (quadratic(99, 5, 200), ladder(4, 2), 99 * 1024),
@@ -139,7 +145,7 @@ CASES: dict[str, tuple[Layout, Stage, int]] = {
 def test_the_cases_take_every_entry_that_sweeps() -> None:
     import re
 
-    entries = set(re.findall(r"^GQ_(?:ADVANCE|NEAR|REGISTERS|MOVE)\((\w+)", kernels.source(), re.MULTILINE))
+    entries = set(re.findall(r"^GQ_(?:ADVANCE|NEAR|PLANES|MOVE)\((\w+)", kernels.source(), re.MULTILINE))
     taken = {n: launch_of(Job(la, s), m).name for n, (la, s, m) in CASES.items()}
     elsewhere = ("exhaustive", "tabu")  # test_exhaustive.py, test_tabu.py
     assert set(taken.values()) == {name for name in entries if not name.startswith(elsewhere)}
@@ -150,7 +156,8 @@ def test_the_cases_take_every_entry_that_sweeps() -> None:
 @pytest.mark.parametrize("order", ["forward", "random"])
 def test_each_entry_walks_the_cpus_path(name: str, order: str) -> None:
     layout, stage, most_shared = CASES[name]
-    job = Job(layout, stage)
+    given = np.random.default_rng(4).integers(0, 2, layout.num_variables, np.uint8)
+    job = Job(layout, stage, given if order == "random" else None)
     (found,) = run("fast", [job], [1, 100], most_shared, order=order, seed=3)
     assert found.sweep == stage.sweeps
     assert_same(job, found)
@@ -187,17 +194,22 @@ def test_each_entry_is_well_defined(name: str) -> None:
 @given(data=st.data())
 def test_mixed_batches_in_one_launch_a_kind(data: st.DataObject) -> None:
     jobs = []
+    dense = data.draw(st.booleans())
     for problem in data.draw(st.lists(problems() | grouped_problems(), min_size=2, max_size=6)):
-        layout = pack(problem)
+        with pytest.MonkeyPatch.context() as patch:  # quadratic problems this small are mostly sparse by choice
+            patch.setattr("gpuqio.pack.layout.DENSE_DEGREE", -1.0 if dense else 1e9)
+            layout = pack(problem)
         if layout.num_variables == 0:
             continue
         bits = st.lists(st.integers(0, 1), min_size=layout.num_variables, max_size=layout.num_variables)
         first = data.draw(st.none() | bits)
-        stage = data.draw(st.sampled_from([ladder(5, 3), ladder(33, 1, 3), anneal(40), anneal(1, 6), population(40)]))
+        stages = [ladder(5, 3), ladder(33, 1, 3), anneal(40), anneal(1, 6)]
+        stage = data.draw(st.sampled_from(stages if layout.groups else [*stages, population(40)]))
         goal = data.draw(st.sampled_from([-(2**62), 0]))
         jobs.append(Job(layout, stage, None if first is None else np.array(first, np.uint8), goal))
     if not jobs:
         return
     seed = data.draw(st.integers(0, 2**32))
-    for job, found in zip(jobs, run("fast", jobs, [2, 1, 9], order="random", seed=seed), strict=True):
+    slices = [*data.draw(st.lists(st.integers(1, 3), max_size=3)), 9]
+    for job, found in zip(jobs, run("fast", jobs, slices, order="random", seed=seed), strict=True):
         assert_same(job, found)

@@ -52,44 +52,45 @@ def spelt(of: Round) -> list[str]:
     ]
 
 
-DENSE, SPARSE, SMALL = dense(100), ring(50), dense(40)
+DENSE, SPARSE, NEAR, SMALL = dense(250, scale=900), ring(4500), ring(50), dense(40)
 
 
 def test_a_lone_problem_is_cut_between_ladders() -> None:
-    assert spelt(arrange(ladders(DENSE, 12, 3))) == ["window_4/256: 0[0:12] 0[12:24] 0[24:36]"]
-    assert spelt(arrange(ladders(DENSE, 12, 3), multiprocessors=2)) == ["window_4/512: 0[0:12] 0[12:36]"]
-    assert spelt(arrange(ladders(DENSE, 12, 1))) == ["window_4/256: 0[0:12]"]
+    assert spelt(arrange(ladders(DENSE, 12, 3))) == ["window_8/256: 0[0:12] 0[12:24] 0[24:36]"]
+    assert spelt(arrange(ladders(DENSE, 12, 3), multiprocessors=2)) == ["window_8/512: 0[0:12] 0[12:36]"]
+    assert spelt(arrange(ladders(DENSE, 12, 1))) == ["window_8/256: 0[0:12]"]
 
 
 def test_where_a_lane_is_a_chain_parts_have_whole_warps() -> None:
     assert spelt(arrange(ladders(SPARSE, 24, 6))) == ["lane_neighbour/128: 0[0:96] 0[96:144]"]
     assert spelt(arrange(restarts(SPARSE, 70))) == ["lane_neighbour/128: 0[0:32] 0[32:64] 0[64:70]"]
-    assert spelt(arrange(restarts(SMALL, 70))) == ["register_2/32: 0[0:32] 0[32:64] 0[64:70]"]
+    assert spelt(arrange(restarts(NEAR, 140))) == ["near_neighbour_2/32: 0[0:64] 0[64:128] 0[128:140]"]
+    assert spelt(arrange(restarts(SMALL, 70))) == ["planes_2/32: 0[0:32] 0[32:64] 0[64:70]"]
 
 
 def test_the_parts_of_several_problems_share_the_device() -> None:
     assert spelt(arrange(restarts(DENSE, 8), restarts(DENSE, 8), restarts(SPARSE, 64), multiprocessors=4)) == [
         "lane_neighbour/128: 2[0:32] 2[32:64]",
-        "window_4/128: 0[0:4] 0[4:8] 1[0:4] 1[4:8]",
+        "window_8/128: 0[0:4] 0[4:8] 1[0:4] 1[4:8]",
     ]
     many = [restarts(DENSE, 8)] * 6
     assert all(part.chains == 8 for group in arrange(*many).groups for part in group.parts)
 
 
 def test_a_goal_keeps_a_problem_whole() -> None:
-    assert spelt(arrange(ladders(DENSE, 12, 3, goal=-5))) == ["window_4/512: 0[0:36]"]
+    assert spelt(arrange(ladders(DENSE, 12, 3, goal=-5))) == ["window_8/512: 0[0:36]"]
 
 
 def test_blocks_grow_where_memory_allows_few_or_problems_are_few() -> None:
     lone = ladders(DENSE, 36, 1)
-    assert spelt(arrange(lone, multiprocessors=1)) == ["window_4/512: 0[0:36]"]
-    assert spelt(arrange(lone, multiprocessors=1, warps_held=8)) == ["window_4/256: 0[0:36]"]
+    assert spelt(arrange(lone, multiprocessors=1)) == ["window_8/512: 0[0:36]"]
+    assert spelt(arrange(lone, multiprocessors=1, warps_held=8)) == ["window_8/256: 0[0:36]"]
     crowd = arrange(*[lone] * 400)
     assert crowd.groups[0].launch.threads == 128
-    # A matrix of 64 KiB, of which a multiprocessor holds one: only a larger block brings more warps to it.
-    wide = arrange(*[ladders(dense(256), 36, 1)] * 40)
-    assert wide.groups[0].launch == Launch("window_8", 512, 1 << 16)
-    few = arrange(*[ladders(dense(256), 6, 1)] * 40)
+    # A matrix of 96 KiB, of which a multiprocessor holds one: only a larger block brings more warps to it.
+    wide = arrange(*[ladders(dense(220, scale=900), 36, 1)] * 40)
+    assert wide.groups[0].launch == Launch("window_7", 512, 220 * 224 * 2)
+    few = arrange(*[ladders(dense(220, scale=900), 6, 1)] * 40)
     assert few.groups[0].launch.threads == 128
 
 
@@ -108,7 +109,7 @@ def test_time_counts_blocks_side_by_side_and_kernels_one_after_another() -> None
     rungs=st.integers(0, 70),
     count=st.integers(1, 200),
     multiprocessors=st.integers(1, 200),
-    problem=st.sampled_from([DENSE, SPARSE, SMALL]),
+    problem=st.sampled_from([DENSE, SPARSE, NEAR, SMALL]),
 )
 def test_parts_are_whole_and_in_order(rungs: int, count: int, multiprocessors: int, problem: Problem) -> None:
     chains = ladders(problem, rungs, count) if rungs else restarts(problem, count)
@@ -122,7 +123,7 @@ def test_parts_are_whole_and_in_order(rungs: int, count: int, multiprocessors: i
         end += size
     assert end == chains.stage.chains
     sizes = [part.chains for part in group.parts]
-    assert max(sizes[:-1], default=0) - min(sizes[:-1], default=0) <= max(32 * rungs, 32)
+    assert max(sizes[:-1], default=0) - min(sizes[:-1], default=0) <= max(64 * rungs, 64)
 
 
 def test_parts_tell_of_the_whole_together() -> None:
@@ -148,13 +149,13 @@ def test_a_part_is_a_descriptor_of_its_own() -> None:
 
 
 CUT: dict[str, tuple[Problem, str, dict[str, int]]] = {
-    "register": (dense(40), SA, {"restarts": 70}),
-    "window ladders": (dense(70, scale=900), PT, {"replicas": 4, "restarts": 4}),
+    "planes": (dense(40), SA, {"restarts": 70}),
+    "window ladders": (dense(70, scale=10**6), PT, {"replicas": 4, "restarts": 4}),
     "window restarts": (dense(100, scale=10**6), SA, {"restarts": 9}),
     "memory": (dense(260), SA, {"restarts": 3}),
     "sparse": (ring(30), SA, {"restarts": 70}),
     "sparse ladders": (ring(20), PT, {"replicas": 16, "restarts": 6}),
-    "parity": (klocal(20), SA, {"restarts": 40}),
+    "parity": (klocal(20), SA, {"restarts": 70}),
 }
 
 
@@ -167,7 +168,7 @@ def test_a_problem_in_parts_has_the_results_of_the_cpu(name: str, monkeypatch: p
     given: dict[str, Any] = {"target": target, "sweeps": 5, "seed": 3, "number_of_solutions": 3, **params}
     assert agree(engine, problem, seconds=1e-9, **given)
     assert agree(engine, problem, seconds=9.0, **given)
-    assert {blocks for blocks, _ in cupy.shapes} == {3 if name != "parity" else 2}
+    assert {blocks for blocks, _ in cupy.shapes} == {2 if name in ("sparse", "sparse ladders", "parity") else 3}
 
 
 @pytest.mark.emulator
@@ -176,15 +177,15 @@ def test_parts_may_change_from_round_to_round(monkeypatch: pytest.MonkeyPatch) -
     cupy = installed(monkeypatch, StandIn(multiprocessors=3))
     engine = CudaEngine()
     solver = parse(PT, {"sweeps": 6, "seed": 3, "replicas": 4, "restarts": 3})
-    lone = engine.start(Work((dense(70),), solver))
-    others = engine.start(Work((dense(71), dense(72)), solver))
+    lone = engine.start(Work((dense(70, scale=10**6),), solver))
+    others = engine.start(Work((dense(71, scale=10**6), dense(72, scale=10**6)), solver))
     for runs in ([lone], [lone, others], [lone], [others, lone]):
         engine.advance(runs, 1e-9, GO)
     while not lone.finished:
         engine.advance([lone], 9.0, GO)
     parts, wholes = (3, 128), (3, 256)
     assert cupy.shapes[:6] == [(3, 128), parts, (2, 128), wholes, parts, wholes]
-    expected = solve(CpuEngine(), dense(70), sweeps=6, seed=3, replicas=4, restarts=3)
+    expected = solve(CpuEngine(), dense(70, scale=10**6), sweeps=6, seed=3, replicas=4, restarts=3)
     assert same(engine.outcome(lone, None)[0], expected[0])
 
 

@@ -125,6 +125,19 @@ def test_extreme_coefficients_neither_overflow_nor_divide_by_zero() -> None:
     assert pack(ising((1.6e308, [0, 1]), (1e307, [0]))).fixed.unit == 2.0**998  # gains up to 3.4e308
 
 
+@pytest.mark.parametrize(
+    ("largest", "planes"), [(0, 1), (127, 1), (128, 2), (32639, 2), (32640, 3), (8355711, 3), (8355712, 4)]
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_weights_take_as_many_digits_as_the_largest(largest: int, planes: int, sign: int) -> None:
+    matrix = np.triu(np.ones((64, 64)), 1)
+    matrix[5, 40] = sign * largest
+    layout = pack(Problem.from_arrays(matrix, problem_type=ProblemType.pubo))
+    assert layout.strategy is Strategy.WINDOW
+    assert layout.planes == planes
+    assert layout.fixed.exponent == 0
+
+
 def test_strategies_are_chosen_by_degree_and_density() -> None:
     full = np.triu(np.ones((64, 64)), 1)
     assert pack(Problem.from_arrays(full, problem_type=ProblemType.ising)).strategy is Strategy.WINDOW

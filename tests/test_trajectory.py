@@ -81,6 +81,7 @@ def quadratic(n: int, seed: int, share: float, integers: bool) -> Problem:
         (31, 1.0, Strategy.WINDOW),
         (33, 1.0, Strategy.WINDOW),
         (64, 0.8, Strategy.WINDOW),
+        (67, 1.0, Strategy.WINDOW),
         (31, 0.5, Strategy.LANE_NEIGHBOUR),
         (97, 1.0, Strategy.WINDOW),
         (135, 1.0, Strategy.WINDOW),

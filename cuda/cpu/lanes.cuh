@@ -199,6 +199,11 @@ GQ vi as_int(const vu& x) {
     GQ_EACH r.q[i] = (vi::native)x.q[i];
     return r;
 }
+GQ vu as_unsigned(const vi& x) {
+    vu r;
+    GQ_EACH r.q[i] = (vu::native)x.q[i];
+    return r;
+}
 GQ vf to_float(const vi& x) {
     vf r;
     GQ_EACH r.q[i] = __builtin_convertvector(x.q[i], vf::native);
@@ -280,6 +285,28 @@ GQ float rounded(int64_t x) { return float(x); }
 template <class T>
 GQ const lanes<T>& pick(const lanes<T> (&x)[4], int i) {
     return x[i];
+}
+#if defined(__AVX2__)
+#define GQ_UNPACK(HALF, BITS, A, B) (vu::native) _mm256_unpack##HALF##_epi##BITS((__m256i)(A), (__m256i)(B))
+#elif defined(__SSE2__)
+#define GQ_UNPACK(HALF, BITS, A, B) (vu::native) _mm_unpack##HALF##_epi##BITS((__m128i)(A), (__m128i)(B))
+#endif
+GQ void transpose(vu (&x)[4]) {
+    GQ_EACH {
+        vu::native &a = x[0].q[i], &b = x[1].q[i], &c = x[2].q[i], &d = x[3].q[i];
+#if defined(GQ_UNPACK)
+        const vu::native ab = GQ_UNPACK(lo, 32, a, b), cd = GQ_UNPACK(lo, 32, c, d);
+        const vu::native ab2 = GQ_UNPACK(hi, 32, a, b), cd2 = GQ_UNPACK(hi, 32, c, d);
+        a = GQ_UNPACK(lo, 64, ab, cd);
+        b = GQ_UNPACK(hi, 64, ab, cd);
+        c = GQ_UNPACK(lo, 64, ab2, cd2);
+        d = GQ_UNPACK(hi, 64, ab2, cd2);
+#else
+        const vu::native from[4] = {a, b, c, d};
+        for (int j = 0; j < vu::width; ++j)
+            for (int k = 0; k < 4; ++k) x[k].q[i][j] = from[j & 3][(j & ~3) + k];
+#endif
+    }
 }
 template <class T, class U>
 GQ void put(T* p, U x) {

@@ -84,6 +84,8 @@ GQ vi load_int(const T* p) {
 }
 GQ void add_each(int64_t* p, vl x) { p[lane()] += x; }
 
+GQ vi dot_bytes(vu a, vu b, vi sum) { return __dp4a(int(a), int(b), sum); }
+
 GQ vf as_float(vi x) { return __int_as_float(x); }
 GQ vi as_int(vf x) { return __float_as_int(x); }
 GQ vi as_int(vu x) { return int(x); }
@@ -108,6 +110,18 @@ GQ float rounded(int64_t x) { return __ll2float_rn(x); }
 template <class T>
 GQ T pick(const T (&x)[4], int i) {  // an array indexed at run time would lie in local memory
     return i & 2 ? (i & 1 ? x[3] : x[2]) : (i & 1 ? x[1] : x[0]);
+}
+GQ void exchange_with(int distance, bool upper, vu& a, vu& b) {  // the lower lane's b, the upper lane's a
+    const vu given = __shfl_xor_sync(everyone, upper ? a : b, distance);
+    a = upper ? given : a;
+    b = upper ? b : given;
+}
+GQ void transpose(vu (&x)[4]) {
+    const bool odd = lane() & 1u, upper = lane() & 2u;
+    exchange_with(1, odd, x[0], x[1]);
+    exchange_with(1, odd, x[2], x[3]);
+    exchange_with(2, upper, x[0], x[2]);
+    exchange_with(2, upper, x[1], x[3]);
 }
 template <class T, class U>
 GQ void put(T* p, U x) {

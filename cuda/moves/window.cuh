@@ -70,30 +70,34 @@ struct Gains<0> {
     GQ_MEMBER void save(int32_t*) const {}
 };
 
-// Random words of a sweep: window k of chain c is draw d = c * windows + k, its lanes take word d & 3 of the calls
-// (position = lane, chain = d >> 2). No word of a call is wasted, however small the problem.
-struct WindowDraws {
-    vu word[4];
-    unsigned call = ~0u;
-};
+// A call of 32 lanes draws for four windows, `word` holding a window each: for window k of `chain` and the next three,
+// which may be of the next chains. No word is wasted, however small the problem, if a warp takes this many chains:
+GQ int window_group(int words) { return words & 1 ? 4 : words & 2 ? 2 : 1; }
 
-GQ auto window_draw(WindowDraws& draws, unsigned draw, unsigned sweep, key seed) -> decltype(pick(draws.word, 0)) {
-    if (draw >> 2 != draws.call) {
-        draws.call = draw >> 2;
-        philox(lane(), splat(sweep), splat(draws.call), splat(unsigned(FLIP)), seed, draws.word);
+GQ void window_draw(int words, unsigned chain, int k, unsigned sweep, key seed, vu (&word)[4]) {
+    vi position = as_int((lane() >> 2) + ((lane() & 3u) << 3)) + 8 * k;
+    vi owner = splat(int(chain));
+    for (int last = k + 3; last >= words; last -= words) {
+        const vb next = position > 8 * words - 1;
+        position = position - keep(next, splat(8 * words));
+        owner = owner + keep(next, splat(1));
     }
-    return pick(draws.word, int(draw & 3));
+    philox(as_unsigned(position), splat(sweep), as_unsigned(owner), splat(unsigned(FLIP)), seed, word);
+    transpose(word);
 }
 
-// One sweep of one chain; WORDS is the number of its windows, or 0. Adds to `energy`, returns the accepted flips.
+// One sweep of one chain; WORDS is the number of its windows, or 0. `draws`: of the call before, where a multiple of
+// four windows has been `drawn`, or else what is left of them. Adds to `energy`, returns the accepted flips.
 template <int WORDS>
 GQ int window_sweep(int n, const Matrix& matrix, int32_t* memory, uint32_t* spins, float temperature, unsigned chain,
-                    unsigned sweep, key seed, WindowDraws& draws, int64_t& energy) {
+                    unsigned sweep, key seed, int drawn, vu (&draws)[4], int64_t& energy) {
     const int words = WORDS ? WORDS : (n + 31) >> 5, last = n & 31;
     int count = 0;
     Gains<WORDS> gains(memory, words);
     GQ_UNROLL for (int k = 0; k < words; ++k) {
-        const vu& word = window_draw(draws, chain * words + k, sweep, seed);
+        const int next = (drawn + k) & 3;
+        if (next == 0) window_draw(words, chain, k, sweep, seed, draws);
+        const vu& word = pick(draws, next);
         const vi limit = threshold(word, splat(temperature));
         const vb lost = tails(word);
         unsigned waiting = k + 1 < words || last == 0 ? ~0u : (1u << last) - 1u;

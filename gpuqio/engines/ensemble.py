@@ -49,8 +49,8 @@ class Descriptor(ctypes.Structure):
         ("problem", ProblemDescriptor),
         ("seed_low", ctypes.c_uint32),
         ("seed_high", ctypes.c_uint32),
-        *((name, ctypes.c_int32) for name in ("first_chain", "chains", "rungs", "sweep", "sweeps", "weight_bytes")),
-        ("move", ctypes.c_int32),
+        *((name, ctypes.c_int32) for name in ("first_chain", "chains", "rungs", "sweep", "sweeps")),
+        *((name, ctypes.c_int32) for name in ("weight_bytes", "planes", "move")),
         ("option", ctypes.c_int32 * 4),
         ("goal", ctypes.c_int64),
         *((name, _P) for name in ("temperature", "gap", "table")),
@@ -131,6 +131,7 @@ class EnsembleBase:
             weight_bytes=weight_bytes,
             move=stage.move.kind,
             option=stage.move.options,
+            planes=layout.planes,
             goal=_NO_GOAL if goal is None else max(goal, _NO_GOAL),
             lowest=_NOTHING_FOUND,
         )

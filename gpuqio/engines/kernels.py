@@ -22,6 +22,7 @@ from gpuqio.solvers.move import Move
 
 __all__ = [
     "OPTIONS",
+    "PLANES",
     "REGISTER_WINDOWS",
     "THREADS",
     "Launch",
@@ -49,6 +50,13 @@ REGISTER_WINDOWS = 8
 
 ENOUGH_WARPS = 8
 """Of a multiprocessor: with an instruction every five clocks each, they issue 0.4 of what four schedulers can."""
+PLANES = {1: 4, 2: 4, 4: 4, 8: 2}
+"""To how many windows a thread can hold its chain's bits as bytes in registers, with how many planes of bytes for the
+weights at most: planes_1 to planes_8."""
+
+PLANES_COST = 5
+"""A warp of `planes` costs as many instructions as so many chains by `window`, plus one for each window times planes.
+At an acceptance of 0.17 a chain by `window` takes about 10.6 a variable (docs/design/kernels.md)."""
 
 _INCLUDE = re.compile(r'\s*#include "(.+)"')
 _SKIPPED = re.compile(r"\s*#pragma once")
@@ -144,8 +152,8 @@ class Launch:
 def advance_launch(layout: Layout, chains: int, most_shared: int) -> Launch:
     """The entry that makes sweeps of `chains` chains on a device with `most_shared` bytes of shared memory a block.
 
-    Dense up to 64 variables and 128 chains: gains in the registers of one thread a chain. Dense up to 256: in the
-    registers of one warp a chain. Larger: in memory. The matrix comes into shared memory where it fits.
+    Dense up to 256 variables: one thread a chain where chains fill warps and the byte planes fit; else one warp a
+    chain, its gains in registers. Larger: gains in memory. The matrix comes into shared memory where it fits.
 
     Sparse and k-local: the problem and its chains' bits come into shared memory where they fit. A warp then walks 64
     chains at once, which halves what it does besides, if that leaves warps enough to hide its waits.
@@ -153,9 +161,12 @@ def advance_launch(layout: Layout, chains: int, most_shared: int) -> Launch:
     if layout.strategy is not Strategy.WINDOW:
         return _lane_launch(layout, chains, most_shared)
     words = -(-layout.num_variables // 32)
-    rows = layout.num_variables * 64 * words * 4
-    if words <= 2 and chains <= THREADS and rows <= most_shared:
-        return Launch(f"register_{words}", 32 * -(-chains // 32), rows)
+    warps = -(-chains // 32)
+    held, most_planes = next((each for each in PLANES.items() if words <= each[0]), (0, 0))
+    rows = 128 * held + -(-layout.num_variables // 8) * 256 * held * layout.planes
+    worth = warps * (PLANES_COST + held * layout.planes) <= chains
+    if layout.planes <= most_planes and worth and rows <= most_shared:
+        return Launch(f"planes_{held}", THREADS, rows)
     size = np.dtype(narrowest(layout)).itemsize * layout.weights.size
     name = f"window_{words}" if words <= REGISTER_WINDOWS else "window"
     return Launch(name, THREADS, size if size <= most_shared else 0)
@@ -176,13 +187,15 @@ def chains_a_warp(name: str) -> int:
 def block_sizes(name: str, chains: int) -> list[int]:
     """The threads that a block of an entry may have, ascending: a warp beyond four only if there are chains for it.
 
-    An entry with its chains in registers needs a thread for each, and one with their bits in shared memory a warp for
-    what fits there; neither has use for more.
+    One thread a chain has no use for more, nor has a warp whose chains are in shared memory, and planes_8 has registers
+    for half as many.
     """
-    warps = -(-chains // chains_a_warp(name))
-    if name.startswith(("register", "near")):
-        return [min(THREADS, 32 * warps)]
-    return [THREADS, *(threads for threads in (2 * THREADS, MOST_THREADS) if threads <= 32 * warps)]
+    threads = 32 * -(-chains // chains_a_warp(name))
+    if name.startswith("near"):
+        return [min(THREADS, threads)]
+    least = min(THREADS, threads) if name.startswith("planes") else THREADS
+    most = MOST_THREADS // 2 if name == "planes_8" else MOST_THREADS
+    return [least, *(size for size in (2 * THREADS, MOST_THREADS) if size <= min(threads, most))]
 
 
 def _lane_launch(layout: Layout, chains: int, most_shared: int) -> Launch:
@@ -205,7 +218,4 @@ def _lane_launch(layout: Layout, chains: int, most_shared: int) -> Launch:
 
 def narrowest(layout: Layout) -> str:
     """The dtype in which a layout's weights go to the device: int8 or int16 where a matrix allows it, else int32."""
-    if layout.strategy is not Strategy.WINDOW:
-        return "int32"
-    largest = int(abs(layout.weights).max(initial=0))
-    return "int8" if largest < 2**7 else "int16" if largest < 2**15 else "int32"
+    return ("int8", "int16", "int32", "int32")[layout.planes - 1]

@@ -59,6 +59,7 @@ class Layout:
         ends: (n,) int32, where the entries of each variable end; empty for WINDOW.
         members: int32, the other members of each entry; empty for WINDOW and LANE_NEIGHBOUR.
         groups: what LANE_GROUPED has besides, and in 64 bits; else None.
+        planes: so many digits -128..127 to the base 256 hold any weight, for WINDOW; else 4.
         zero_energy: integer energy of the state of all bits 0 (all spins up), without the constant.
         fixed: the integer coefficients.
         problem: the canonical problem it was made from.
@@ -70,6 +71,7 @@ class Layout:
     weights: Int32s
     ends: Int32s
     members: Int32s
+    planes: int
     groups: GroupWalk | None
     zero_energy: int
     fixed: FixedPoint
@@ -148,11 +150,18 @@ def lay_out(problem: Canonical, windows: bool = True) -> Layout:
         weights=weights,
         ends=ends,
         members=members,
+        planes=_planes(weights) if strategy is Strategy.WINDOW else 4,
         groups=groups,
         zero_energy=zero_energy,
         fixed=fixed,
         problem=problem,
     )
+
+
+def _planes(weights: Int32s) -> int:
+    """How many digits -128..127 hold them: so many reach to 127 x 1, 257, 65793, ... on both sides."""
+    largest = int(abs(weights).max(initial=0))
+    return 1 + sum(largest > 127 * (256**digits - 1) // 255 for digits in (1, 2, 3))
 
 
 def _matrix(problem: Canonical, fixed: FixedPoint, padded: int) -> Int32s:

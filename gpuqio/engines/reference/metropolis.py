@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from gpuqio.engines.reference.outcome import Outcome, flip, rise
 from gpuqio.engines.streams import Purpose, neg_log_uniform, philox, threshold
-from gpuqio.pack import Layout, Strategy
+from gpuqio.pack import Layout
 from gpuqio.solvers.stage import Stage
 
 __all__ = ["Metropolis", "metropolis_sweep"]
@@ -50,21 +50,13 @@ class Metropolis:
 
 
 def metropolis_sweep(layout: Layout, stage: Stage, out: Outcome, temperature: npt.NDArray[np.float32]) -> None:
-    """Variables 0..n-1 in turn: Metropolis, a tie decided by the word's lowest bit. `temperature`: (chains,)."""
+    """Variables 0..n-1 in turn: Metropolis, a tie decided by the word's lowest bit. Four variables share a call.
+
+    Args:
+        temperature: (chains,).
+    """
     for v in range(layout.num_variables):
-        words = _flip_words(layout, stage, v, out.sweeps)
+        words = philox(v // 4, out.sweeps, np.arange(stage.chains), Purpose.FLIP, stage.seed)[v % 4]
         rises = rise(layout, out.bits, v)
         heads = (words & np.uint32(1)) == 1
         flip(out, v, (rises <= threshold(words, temperature, layout.rise_bits)) & ((rises != 0) | heads), rises)
-
-
-def _flip_words(layout: Layout, stage: Stage, v: int, sweep: int) -> npt.NDArray[np.uint32]:
-    """The random word of variable v in each chain: a window of 32 is one draw of its chain, four draws a call;
-    a lane has a call for four variables."""
-    chains = np.arange(stage.chains)
-    if layout.strategy is Strategy.WINDOW:
-        draw = chains * -(-layout.num_variables // 32) + v // 32
-        words = philox(v % 32, sweep, draw // 4, Purpose.FLIP, stage.seed)[draw % 4, chains]
-    else:
-        words = philox(v // 4, sweep, chains, Purpose.FLIP, stage.seed)[v % 4]
-    return np.asarray(words, np.uint32)

@@ -7,6 +7,7 @@
 // takes any size. Launched with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits.
 #include "ensemble.cuh"
 #include "moves/exhaustive.cuh"
+#include "moves/path.cuh"
 #include "moves/register.cuh"
 
 #ifndef DYNAMIC_SHARED
@@ -110,3 +111,7 @@ GQ_REGISTERS(register_2, 2)
 GQ_MOVE(exhaustive_neighbour, advance_exhaustive<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(exhaustive_parity, advance_exhaustive<gq::LANE_PARITY>)
 GQ_MOVE(exhaustive_product, advance_exhaustive<gq::LANE_PRODUCT>)
+
+GQ_MOVE(path_neighbour, advance_path<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(path_parity, advance_path<gq::LANE_PARITY>)
+GQ_MOVE(path_product, advance_path<gq::LANE_PRODUCT>)

@@ -1,6 +1,7 @@
 // engine.cpp: the CPU entries, C ABI, no standard library. Compiled once per instruction set; Python loads the best one.
 #include "../ensemble.cuh"
 #include "../moves/exhaustive.cuh"
+#include "../moves/path.cuh"
 
 namespace {
 
@@ -41,7 +42,8 @@ void (*const advances[][4])(gq::Ensemble&, int, const void*) = {
     {advance_window, gq::advance<gq::LANE_NEIGHBOUR>, gq::advance<gq::LANE_PARITY>, gq::advance<gq::LANE_PRODUCT>},
     {},  // POPULATION
     {},  // WALK
-    {},  // PATH
+    {nullptr, gq::advance_path<gq::LANE_NEIGHBOUR>, gq::advance_path<gq::LANE_PARITY>,
+     gq::advance_path<gq::LANE_PRODUCT>},
     {},  // TABU
     {},  // BIFURCATION
     {},  // CLUSTER

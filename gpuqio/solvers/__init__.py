@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gpuqio.solvers.exhaustive import Exhaustive
 from gpuqio.solvers.parallel_tempering import ParallelTempering
+from gpuqio.solvers.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
 from gpuqio.solvers.wire import TARGETS, parse
 
-__all__ = ["TARGETS", "Exhaustive", "ParallelTempering", "SimulatedAnnealing", "parse"]
+__all__ = ["TARGETS", "Exhaustive", "ParallelTempering", "QuantumMonteCarlo", "SimulatedAnnealing", "parse"]

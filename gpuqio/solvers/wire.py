@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from gpuqio.errors import InvalidParameter
-from gpuqio.solvers import parallel_tempering, simulated_annealing
+from gpuqio.solvers import parallel_tempering, quantum_monte_carlo, simulated_annealing
 from gpuqio.solvers.base import Solver
 from gpuqio.solvers.exhaustive import Exhaustive
 from gpuqio.solvers.parallel_tempering import ParallelTempering
+from gpuqio.solvers.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
 
 __all__ = ["TARGETS", "parse"]
@@ -24,7 +25,12 @@ DEFAULT_TIMEOUT = 5.0
 """Seconds that a parameter-free search may take where no timeout is given (the service's default)."""
 
 _COMMON = ("seed", "timeout", "number_of_solutions", "cost_limit")
-_OTHER_NAMES = {"step_limit": "sweeps", "time_limit": "timeout"}
+_OTHER_NAMES = {
+    "step_limit": "sweeps",
+    "time_limit": "timeout",
+    "transverse_field_high": "transverse_field_start",
+    "transverse_field_low": "transverse_field_stop",
+}
 
 
 def _parallel_tempering(given: dict[str, Any]) -> Solver:
@@ -41,6 +47,10 @@ def _simulated_annealing(given: dict[str, Any]) -> Solver:
     if SimulatedAnnealing(**known).is_parameter_free:
         known["sweeps"] = simulated_annealing.DEFAULT_SWEEPS
     return SimulatedAnnealing(**known)
+
+
+def _quantum_monte_carlo(given: dict[str, Any]) -> Solver:
+    return QuantumMonteCarlo(**_known(given, *quantum_monte_carlo.TUNABLES))
 
 
 def _exhaustive(given: dict[str, Any]) -> Solver:
@@ -60,6 +70,7 @@ TARGETS: Mapping[str, Callable[[dict[str, Any]], Solver]] = {
     "gpuqio.exhaustive": _exhaustive,
     "microsoft.paralleltempering.cpu": _parallel_tempering,
     "microsoft.paralleltempering-parameterfree.cpu": _parameter_free(ParallelTempering),
+    "microsoft.qmc.cpu": _quantum_monte_carlo,
     "microsoft.simulatedannealing.cpu": _simulated_annealing,
     "microsoft.simulatedannealing-parameterfree.cpu": _parameter_free(SimulatedAnnealing),
 }

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from gpuqio.engines.reference.exhaustive import Exhaustive
 from gpuqio.engines.reference.metropolis import Metropolis
 from gpuqio.engines.reference.outcome import Ints, Outcome, Sweeper, first_outcome
+from gpuqio.engines.reference.path import Path
 from gpuqio.pack import Layout
 from gpuqio.solvers.move import Kind
 from gpuqio.solvers.stage import Stage
@@ -20,6 +21,7 @@ __all__ = ["Outcome", "run"]
 
 _SWEEPERS: Mapping[Kind, Callable[[Layout, Stage], Sweeper]] = {
     Kind.METROPOLIS: Metropolis,
+    Kind.PATH: Path,
     Kind.EXHAUSTIVE: Exhaustive,
 }
 

@@ -1,4 +1,4 @@
-"""The acceptance problems with proven optima, through the drop-in interface, by three solvers.
+"""The acceptance problems with proven optima, through the drop-in interface, by four solvers.
 
 Term lists as the public samples and articles make them; optima proven by enumeration or constraint programming.
 """
@@ -18,6 +18,7 @@ from gpuqio.optimization import (
     ParallelTempering,
     Problem,
     ProblemType,
+    QuantumMonteCarlo,
     SimulatedAnnealing,
     SlcTerm,
     Term,
@@ -75,7 +76,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("solver", [ParallelTempering, SimulatedAnnealing, Exhaustive])
+@pytest.mark.parametrize("solver", [ParallelTempering, SimulatedAnnealing, QuantumMonteCarlo, Exhaustive])
 @pytest.mark.parametrize(("problem", "best"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_the_optimum_is_found(problem: Problem, best: float, solver: Any) -> None:
     with Workspace() as workspace:

@@ -18,6 +18,7 @@ from gpuqio.optimization import (
     HardwarePlatform,
     ParallelTempering,
     Problem,
+    QuantumMonteCarlo,
     SimulatedAnnealing,
     SlcTerm,
     Solver,
@@ -110,7 +111,12 @@ class TestWorkspace:
         workspace, _ = local()
         found = await workspace.get_targets()
         assert isinstance(found, list)
-        assert [type(solver) for solver in found] == [ParallelTempering, SimulatedAnnealing, Exhaustive]
+        assert [type(solver) for solver in found] == [
+            ParallelTempering,
+            SimulatedAnnealing,
+            QuantumMonteCarlo,
+            Exhaustive,
+        ]
         one = await workspace.get_targets("Microsoft.SimulatedAnnealing.CPU", refresh=True)
         assert isinstance(one, SimulatedAnnealing)
         assert one.workspace is workspace
@@ -118,7 +124,7 @@ class TestWorkspace:
         assert (one.current_availability, one.average_queue_time) == ("Available", 0)
         assert await workspace.get_targets(name="ionq.qpu") == []
         assert await workspace.get_targets(provider_id="ionq") == []
-        assert repr(await workspace.get_targets(provider_id="Microsoft")) == repr(found[:2])
+        assert repr(await workspace.get_targets(provider_id="Microsoft")) == repr(found[:3])
 
     async def test_there_are_no_quotas_here(self) -> None:
         assert await local()[0].get_quotas() == []

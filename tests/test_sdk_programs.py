@@ -102,7 +102,7 @@ def test_a_job_that_has_ended_needs_no_time_to_say_so(workspace: Workspace) -> N
 def test_targets_are_listed_and_used(workspace: Workspace) -> None:
     targets = workspace.get_targets(provider_id="microsoft")
     assert isinstance(targets, list)
-    assert [target.current_availability for target in targets] == ["Available"] * 2
+    assert [target.current_availability for target in targets] == ["Available"] * 3
     target = workspace.get_targets(name="microsoft.paralleltempering-parameterfree.cpu")
     assert isinstance(target, ParallelTempering)
     target.refresh()

@@ -14,6 +14,7 @@ from gpuqio.engines.choice import engine_name
 from gpuqio.errors import BackendUnavailable, InputError, InvalidParameter, InvalidProblem, JobFailed
 from gpuqio.facade.exhaustive import Exhaustive
 from gpuqio.facade.microsoft import SOLVERS, ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.facade.target import AnySolver, Solver, Target, specification
 from gpuqio.problem import Problem
 from gpuqio.result import Result
@@ -26,7 +27,9 @@ RESOURCE_ID = re.compile(
     re.IGNORECASE,
 )
 
-LISTED: tuple[type[ParallelTempering[Any] | SimulatedAnnealing[Any] | Exhaustive[Any]], ...] = (*SOLVERS, Exhaustive)
+_Known = ParallelTempering[Any] | SimulatedAnnealing[Any] | QuantumMonteCarlo[Any] | Exhaustive[Any]
+
+LISTED: tuple[type[_Known], ...] = (*SOLVERS, QuantumMonteCarlo, Exhaustive)
 """The targets of a workspace."""
 
 # Large enough that crossing into native code costs nothing, small enough to cancel and to share out.

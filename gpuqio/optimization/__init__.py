@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpuqio.facade.exhaustive import Exhaustive
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.facade.target import HardwarePlatform, Solver
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.terms import GroupType, SlcTerm, Term, TermBase
@@ -15,6 +16,7 @@ __all__ = [
     "ParallelTempering",
     "Problem",
     "ProblemType",
+    "QuantumMonteCarlo",
     "SimulatedAnnealing",
     "SlcTerm",
     "Solver",

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gpuqio.target.microsoft.qio import ParallelTempering, SimulatedAnnealing
+from gpuqio.target.microsoft.qio import ParallelTempering, QuantumMonteCarlo, SimulatedAnnealing
 
-__all__ = ["ParallelTempering", "SimulatedAnnealing"]
+__all__ = ["ParallelTempering", "QuantumMonteCarlo", "SimulatedAnnealing"]

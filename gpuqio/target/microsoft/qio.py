@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 
-__all__ = ["ParallelTempering", "SimulatedAnnealing"]
+__all__ = ["ParallelTempering", "QuantumMonteCarlo", "SimulatedAnnealing"]

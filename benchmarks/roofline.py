@@ -37,7 +37,15 @@ from gpuqio.engines.native import Ensemble, advance
 from gpuqio.pack import Layout, Strategy, pack
 from gpuqio.solvers import parse
 from gpuqio.solvers.stage import Stage
-from tests.kernel_costs import CALL_MULTIPLIES, lane_path, multiplies, occupancy, register_paths, window_paths
+from tests.kernel_costs import (
+    CALL_MULTIPLIES,
+    lane_path,
+    lane_words,
+    multiplies,
+    occupancy,
+    register_paths,
+    window_paths,
+)
 from tests.nvrtc import Instruction, compiled, missing
 from tests.sass import Flow
 
@@ -131,10 +139,10 @@ def window_work(flow: Flow, layout: Layout, flips: float) -> tuple[Counter[Instr
     return _times(paths, units), n
 
 
-def lane_work(flow: Flow, layout: Layout) -> tuple[Counter[Instruction], int]:
-    """Instructions of eight variables of 32 chains, and their attempts."""
-    degree = round(len(layout.members) / layout.num_variables)
-    return _times({"variables": lane_path(flow, degree, 3)}, {"variables": 1.0}), 8 * 32
+def lane_work(flow: Flow, layout: Layout, name: str) -> tuple[Counter[Instruction], int]:
+    """Instructions of eight variables of all chains that a warp walks at once, and their attempts."""
+    entries = round(len(layout.weights) / layout.num_variables)
+    return _times({"variables": lane_path(flow, name, entries)}, {"variables": 1.0}), 8 * 32 * lane_words(name)
 
 
 def _times(paths: dict[str, list[Instruction]], units: dict[str, float]) -> Counter[Instruction]:
@@ -147,8 +155,8 @@ def _times(paths: dict[str, list[Instruction]], units: dict[str, float]) -> Coun
 
 
 def launch_of(gpu: Gpu, layout: Layout) -> Launch:
-    """As the engine launches `CHAINS` chains."""
-    return advance_launch(layout, CHAINS, gpu.shared)
+    """As the engine launches `CHAINS` chains: a block has half a multiprocessor's memory at most."""
+    return advance_launch(layout, CHAINS, (gpu.shared + 1024) // 2 - 1024)
 
 
 def bounds(gpu: Gpu, layout: Layout, flips: float) -> dict[str, float]:
@@ -160,7 +168,7 @@ def bounds(gpu: Gpu, layout: Layout, flips: float) -> dict[str, float]:
     elif layout.strategy is Strategy.WINDOW:
         work, attempts = window_work(Flow(kernel), layout, flips)
     else:
-        work, attempts = lane_work(Flow(kernel), layout)
+        work, attempts = lane_work(Flow(kernel), layout, launch.name)
     width = np.dtype(narrowest(layout)).itemsize
     matrix = layout.weights.size * width if layout.strategy is Strategy.WINDOW else 0
     shared = kernel.resources.shared + launch.shared_bytes

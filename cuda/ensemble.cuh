@@ -6,6 +6,7 @@
 // blocks. A part begins with a whole ladder, and with a multiple of 32 where a lane is a chain. Parts share all arrays.
 #pragma once
 #include "moves/exchange.cuh"
+#include "moves/grouped.cuh"
 #include "moves/lane.cuh"
 #include "moves/window.cuh"
 namespace gq {
@@ -39,17 +40,26 @@ GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
     each(1, [&](int) { add(&e.flips, flips); });
 }
 
+// The bits of an ensemble's first chains on, where a lane is a chain.
+GQ uint32_t* own_spins(const Ensemble& e) { return e.spins + int64_t(e.first_chain >> 5) * e.problem.n; }
+
+// A copy, because what the loops write could change the original, for all they know. Its sums are those of warp `w`.
+GQ Problem of_warp(const Ensemble& e, int w) {
+    Problem problem = e.problem;
+    problem.sums += int64_t(first_of(e, w) >> 5) * problem.groups * 32;
+    return problem;
+}
+
 // A sweep of this warp's share of the chains, 32 at a time: move(problem, spins, w) makes it for the chains from
 // first_of(e, w) on, keeps their energies, and returns the number of flips. The best of each is kept.
 template <class F>
 GQ void each_warp_of_lanes(Ensemble& e, F move) {
-    const Problem problem = e.problem;  // a copy: what the loops write could change the original, for all they know
-    const int n = problem.n;
+    const int n = e.problem.n;
     int64_t flips = 0;
     for (int w = team_rank(); w < warps(e); w += team_size()) {
         const int c = first_of(e, w);
         uint32_t *const spins = e.spins + int64_t(c >> 5) * n, *const best = e.best_spins + int64_t(c >> 5) * n;
-        flips += move(problem, spins, w);
+        flips += move(of_warp(e, w), spins, w);
         const unsigned better = vote(chains_of(e, w), [&](int l) {
             const int64_t energy = e.energy[c + l];
             if (energy >= e.best_energy[c + l]) return false;
@@ -61,14 +71,49 @@ GQ void each_warp_of_lanes(Ensemble& e, F move) {
     each(1, [&](int) { add(&e.flips, flips); });
 }
 
-template <int STRATEGY>
-GQ void sweep_lanes(Ensemble& e, int sweep) {
+GQ void sweep_grouped(Ensemble& e, int sweep) {
     each_warp_of_lanes(e, [&](const Problem& problem, uint32_t* spins, int w) {
         const int c = first_of(e, w);
         const vf temperature = e.rungs ? load(e.chain_temperature + c) : splat(float(e.temperature[sweep]));
-        return lane_sweep<STRATEGY>(problem, spins, temperature, unsigned(c), lower_bits(chains_of(e, w)),
-                                    unsigned(sweep), seed_of(e), e.energy + c);
+        return grouped_sweep(problem, spins, temperature, unsigned(c), lower_bits(chains_of(e, w)), unsigned(sweep),
+                             seed_of(e), e.energy + c);
     });
+}
+
+// METROPOLIS. `spins`: those of `e` from its first chain on, or for WORDS > 1 a copy, words of WORDS groups of 32 chains
+// side by side.
+template <int STRATEGY, int WORDS>
+GQ void sweep_lanes(Ensemble& e, int sweep, const Problem& problem, uint32_t* spins) {
+    if constexpr (STRATEGY == LANE_GROUPED) return sweep_grouped(e, sweep);
+    const int n = problem.n;
+    for (int w = WORDS * team_rank(); w < warps(e); w += WORDS * team_size()) {
+        uint32_t* const own = spins + int64_t(w) * n;
+        LaneChains chains[WORDS];
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) {
+            const bool any = w + k < warps(e);
+            const int c = first_of(e, w + k);
+            chains[k] = {splat(0.0f), lane() + unsigned(c), any ? e.energy + c : nullptr, splat(0)};
+            if (e.rungs == 0) {
+                chains[k].temperature = splat(float(e.temperature[sweep]));
+            } else if (any) {
+                chains[k].temperature = load(e.chain_temperature + c);
+            }
+        }
+        lane_sweep<STRATEGY, WORDS>(problem, own, chains, unsigned(sweep), seed_of(e));
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) {
+            if (w + k >= warps(e)) break;
+            const int c = first_of(e, w + k);
+            uint32_t* const best = e.best_spins + int64_t(c >> 5) * n;
+            const unsigned better = vote(chains_of(e, w + k), [&](int l) {
+                add(&e.flips, mine(chains[k].flips, l));
+                const int64_t energy = e.energy[c + l];
+                if (energy >= e.best_energy[c + l]) return false;
+                lower(&e.lowest, e.best_energy[c + l] = energy);
+                return true;
+            });
+            if (better) each(n, [&](int v) { best[v] = (best[v] & ~better) | (own[WORDS * v + k] & better); });
+        }
+    }
 }
 
 // Up to `sweeps` sweeps; all(t) makes sweep t of every chain, and then after(t) is called. All warps of a team call it
@@ -97,21 +142,21 @@ GQ void exchange_rungs(Ensemble& e, int sweep) {
     if (team_rank() == 0 && e.rungs) exchange(e, unsigned(sweep), seed_of(e));
 }
 
-// METROPOLIS. `weights`: the matrix of WINDOW, or a nearer copy of it. WORDS: see Gains.
-template <int STRATEGY, int WORDS = 0>
-GQ void advance(Ensemble& e, int sweeps, const void* weights) {
+// METROPOLIS. `problem` and, for LANE, `spins`: those of `e`, or nearer copies of them. WORDS: see Gains, and LaneWalk.
+template <int STRATEGY, int WORDS>
+GQ void advance(Ensemble& e, int sweeps, const Problem problem, uint32_t* const spins) {
     const auto all = [&](int sweep) {
         if constexpr (STRATEGY == WINDOW) {
-            sweep_windows<WORDS>(e, sweep, weights);
+            sweep_windows<WORDS>(e, sweep, problem.weights);
         } else {
-            sweep_lanes<STRATEGY>(e, sweep);
+            sweep_lanes<STRATEGY, WORDS>(e, sweep, problem, spins);
         }
     };
     advance_by(e, sweeps, all, [&](int sweep) { exchange_rungs(e, sweep); });
 }
 
-// First states of a warp's chains: the bits of `initial` (words of 32) for every chain, or INIT words, block of 128
-// variables at position. Then each set bit is flipped in, from the state of all bits 0.
+// First states of a warp's chains: the bits of `initial`, laid out as the spins, or INIT words, block of 128 variables
+// at position. Then each set bit is flipped in, from the state of all bits 0.
 GQ unsigned last_bits(const Problem& p, int word) {
     return lower_bits(word + 1 < window_words(p) || !(p.n & 31) ? 32 : p.n & 31);
 }
@@ -129,7 +174,8 @@ GQ void start_windows(Ensemble& e, int warp, const uint32_t* initial) {
             Gains<0> gains(e.gains + chain * words * 32, words);
             if (k == 0)
                 for (int j = 0; j < words; ++j) store(gains.memory + 32 * j, load(e.problem.base + 32 * j));
-            const unsigned set = (initial ? initial[k] : bcast(pick(random, k & 3), l)) & last_bits(e.problem, k);
+            const unsigned set =
+                (initial ? initial[chain * words + k] : bcast(pick(random, k & 3), l)) & last_bits(e.problem, k);
             int64_t energy = e.energy[chain];
             for (unsigned bits = set; bits; bits &= bits - 1) {
                 energy += bcast(gains.get(k), first(bits));
@@ -144,18 +190,20 @@ GQ void start_windows(Ensemble& e, int warp, const uint32_t* initial) {
 
 template <int STRATEGY>
 GQ void start_lanes(Ensemble& e, int warp, const uint32_t* initial) {
-    const int n = e.problem.n, c = first_of(e, warp);
+    const Problem problem = of_warp(e, warp);
+    const int n = problem.n, c = first_of(e, warp);
     const unsigned valid = lower_bits(chains_of(e, warp));
     uint32_t *const spins = e.spins + int64_t(c >> 5) * n, *const best = e.best_spins + int64_t(c >> 5) * n;
     each(n, [&](int v) { spins[v] = 0; });
+    lane_recount<STRATEGY>(problem, spins);
     vu random[4];
     for (int v = 0; v < n; ++v) {
         if ((v & 127) == 0)
             philox(splat(unsigned(v >> 7)), splat(0u), lane() + unsigned(c), splat(unsigned(INIT)), seed_of(e), random);
         const unsigned drawn = ballot(((pick(random, (v >> 5) & 3) >> (v & 31)) & 1u) == 1u);
-        const unsigned set = (initial ? ((initial[v >> 5] >> (v & 31)) & 1u ? ~0u : 0u) : drawn) & valid;
-        add_each(e.energy + c, keep(spread(set), lane_gain<STRATEGY>(e.problem, v, spins)));
-        put(&spins[v], set);
+        const unsigned set = (initial ? initial[int64_t(c >> 5) * n + v] : drawn) & valid;
+        add_each(e.energy + c, keep(spread(set), lane_gain<STRATEGY>(problem, v, spins)));
+        lane_flip<STRATEGY>(problem, v, spins, set);
         put(&best[v], set);
     }
 }

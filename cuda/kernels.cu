@@ -4,11 +4,16 @@
 // launch from a counter, so that one launch serves hundreds of problems of different lengths. `table` holds descriptors;
 // slots[i] says which one is the i-th of this launch. Descriptors and all they point to are in global memory, and hold
 // the state between launches. `next` is 0 at the launch. window_1 to window_8 keep a chain's gains in registers; window
-// takes any size. Launched with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits.
+// takes any size. Launched with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits. near_*
+// have all they read and write at every attempt there; lane_* take any size.
 #include "ensemble.cuh"
+#include "gpu/nearer.cuh"
 #include "moves/exhaustive.cuh"
 #include "moves/path.cuh"
+#include "moves/population.cuh"
 #include "moves/register.cuh"
+#include "moves/walk.cuh"
+#include "moves/tabu.cuh"
 
 #ifndef DYNAMIC_SHARED
 #define DYNAMIC_SHARED(TYPE, NAME) extern __shared__ TYPE NAME[]
@@ -67,7 +72,9 @@ GQ const int32_t* doubled_rows(const Ensemble& e, uint32_t* shared) {
         DYNAMIC_SHARED(unsigned, shared);                                                                         \
         gq::serve(count, next, [&](int i) {                                                                       \
             gq::Ensemble& e = table[slots[i]];                                                                    \
-            gq::advance<gq::STRATEGY, WORDS>(e, sweeps[i], gq::nearer_weights(e, shared, shared_bytes));          \
+            gq::Problem problem = e.problem;                                                                      \
+            problem.weights = gq::nearer_weights(e, shared, shared_bytes);                                        \
+            gq::advance<gq::STRATEGY, WORDS>(e, sweeps[i], problem, gq::own_spins(e));                            \
         });                                                                                                       \
     }
 
@@ -81,6 +88,7 @@ GQ_START(start_window, WINDOW)
 GQ_START(start_neighbour, LANE_NEIGHBOUR)
 GQ_START(start_parity, LANE_PARITY)
 GQ_START(start_product, LANE_PRODUCT)
+GQ_START(start_grouped, LANE_GROUPED)
 
 GQ_ADVANCE(window_1, WINDOW, 1)
 GQ_ADVANCE(window_2, WINDOW, 2)
@@ -91,9 +99,26 @@ GQ_ADVANCE(window_6, WINDOW, 6)
 GQ_ADVANCE(window_7, WINDOW, 7)
 GQ_ADVANCE(window_8, WINDOW, 8)
 GQ_ADVANCE(window, WINDOW, 0)
-GQ_ADVANCE(lane_neighbour, LANE_NEIGHBOUR, 0)
-GQ_ADVANCE(lane_parity, LANE_PARITY, 0)
-GQ_ADVANCE(lane_product, LANE_PRODUCT, 0)
+GQ_ADVANCE(lane_neighbour, LANE_NEIGHBOUR, 1)
+GQ_ADVANCE(lane_parity, LANE_PARITY, 1)
+GQ_ADVANCE(lane_product, LANE_PRODUCT, 1)
+GQ_ADVANCE(lane_grouped, LANE_GROUPED, 1)
+
+// The problem and its chains' bits in shared memory, a warp for each 32 WORDS chains.
+#define GQ_NEAR(NAME, STRATEGY, WORDS)                                                                                 \
+    GQ_KERNEL(128, 4) NAME(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
+        DYNAMIC_SHARED(uint4, nearer);                                                                                 \
+        gq::serve(count, next, [&](int i) {                                                                            \
+            gq::advance_near<gq::STRATEGY, WORDS>(table[slots[i]], sweeps[i], reinterpret_cast<unsigned*>(nearer));    \
+        });                                                                                                            \
+    }
+
+GQ_NEAR(near_neighbour_1, LANE_NEIGHBOUR, 1)
+GQ_NEAR(near_neighbour_2, LANE_NEIGHBOUR, 2)
+GQ_NEAR(near_parity_1, LANE_PARITY, 1)
+GQ_NEAR(near_parity_2, LANE_PARITY, 2)
+GQ_NEAR(near_product_1, LANE_PRODUCT, 1)
+GQ_NEAR(near_product_2, LANE_PRODUCT, 2)
 
 // One thread a chain: block size 32 for each 32 chains, shared memory for n rows of 64 WORDS int32.
 #define GQ_REGISTERS(NAME, WORDS)                                                                                      \
@@ -111,7 +136,18 @@ GQ_REGISTERS(register_2, 2)
 GQ_MOVE(exhaustive_neighbour, advance_exhaustive<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(exhaustive_parity, advance_exhaustive<gq::LANE_PARITY>)
 GQ_MOVE(exhaustive_product, advance_exhaustive<gq::LANE_PRODUCT>)
+GQ_MOVE(population_window, advance_population<gq::WINDOW>)
+GQ_MOVE(population_neighbour, advance_population<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(population_parity, advance_population<gq::LANE_PARITY>)
+GQ_MOVE(population_product, advance_population<gq::LANE_PRODUCT>)
 
+GQ_MOVE(walk_neighbour, advance_walk<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(walk_parity, advance_walk<gq::LANE_PARITY>)
+GQ_MOVE(walk_product, advance_walk<gq::LANE_PRODUCT>)
 GQ_MOVE(path_neighbour, advance_path<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(path_parity, advance_path<gq::LANE_PARITY>)
 GQ_MOVE(path_product, advance_path<gq::LANE_PRODUCT>)
+GQ_MOVE(path_grouped, advance_path<gq::LANE_GROUPED>)
+GQ_MOVE(tabu_neighbour, advance_tabu<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(tabu_parity, advance_tabu<gq::LANE_PARITY>)
+GQ_MOVE(tabu_product, advance_tabu<gq::LANE_PRODUCT>)

@@ -10,16 +10,17 @@ namespace gq {
 
 enum strategy : int32_t {
     WINDOW = 0,          // dense quadratic: weights is a symmetric matrix, rows padded to 32
-    LANE_NEIGHBOUR = 1,  // sparse quadratic: an entry has one member
+    LANE_NEIGHBOUR = 1,  // sparse quadratic: an entry has one member, a variable an even number of entries
     LANE_PARITY = 2,     // ising of any degree: combine = exclusive or of the other members
     LANE_PRODUCT = 3,    // pubo of any degree: combine = and of the other members
+    LANE_GROUPED = 4,    // with squared sums, and 64 bits in place of 28: moves/grouped.cuh
 };
 
-// What a sweep is, and what follows it; gpuqio/solvers/move.py has the same numbers.
-enum move : int32_t {
+// What a sweep is, and what comes with it; gpuqio/solvers/move.py has the same numbers.
+enum class move : int32_t {
     METROPOLIS = 0,   // one attempt a variable; between rungs, exchange
-    POPULATION = 1,   // one attempt a variable, then resampling
-    WALK = 2,         // random flips, then resampling
+    POPULATION = 1,   // resampling, then one attempt a variable
+    WALK = 2,         // resampling, then random flips
     PATH = 3,         // clusters along imaginary time
     TABU = 4,         // the best flip that is not forbidden
     BIFURCATION = 5,  // classical nonlinear oscillators
@@ -28,13 +29,24 @@ enum move : int32_t {
 };
 
 struct Problem {
-    int32_t strategy, n;
-    const int32_t* base;            // n, WINDOW: padded to 32
-    const void* weights;            // WINDOW: n x padded n, weight_bytes each; else int32, one an entry
-    const int32_t* offsets;         // n + 1: entries of a variable
-    const int32_t* members;         // LANE_NEIGHBOUR: one an entry; else by member_offsets
-    const int32_t* member_offsets;  // entries + 1
-    int64_t zero_energy;            // energy of the state of all bits 0
+    int32_t strategy, n, num_members;
+    const int32_t* base;     // n, WINDOW: padded to 32
+    const void* weights;     // WINDOW: n x padded n, weight_bytes each; LANE: entries, variable by variable, two int32
+                             // each: the weight, then the member (NEIGHBOUR) or where its members end
+    const int32_t* ends;     // n: where a variable's entries end
+    const int32_t* members;  // beyond quadratic: entry by entry
+    int64_t zero_energy;     // energy of the state of all bits 0
+
+    // LANE_GROUPED alone. An entry combines as in LANE_PARITY or in LANE_PRODUCT.
+    int32_t parity, groups;
+    const int64_t* wide_base;      // n: in place of base
+    const int64_t* wide_weights;   // in place of the entries' weights
+    const int32_t* group_offsets;  // n + 1: memberships of a variable
+    const int32_t* group;          // of a membership
+    const int32_t* slope;          // of a membership: what the group's sum gains when the bit is set
+    const int64_t* factor;         // of a membership: the slope times the group's coefficient
+    const int32_t* zero_sums;      // groups: sums in the state of all bits 0
+    int32_t* sums;                 // warps x groups x 32, the only thing here that changes; see of_warp
 };
 
 struct Ensemble {

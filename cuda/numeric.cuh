@@ -7,16 +7,16 @@ namespace gq {
 // u = m 2^e with m in [sqrt(1/2), sqrt(2)); log(1+t) = t P(t) with P the degree-6 minimax polynomial in relative error.
 // Largest error over all 2^23 values: 1.4e-6 absolute, 1.3e-6 relative (tests/test_numeric.py tries each of them).
 GQ vf neg_log_uniform(const vu& r) {
-    vi bits = as_int(to_float(as_int((r >> 8) | 1u)));
-    vi exponent = (bits - 0x3f3504f3) >> 23;
-    vf t = as_float(bits - (exponent << 23)) - 1.0f;
+    vi bits = as_int(as_float(as_int((r >> 9) + 0x3f800000u)) - 0x1.fffffep-1f);
+    vi exponent = (bits - 0x3f3504f3) & int(0xff800000);  // e 2^23
+    vf t = as_float(bits - exponent) - 1.0f;
     vf p = t * 0x1.e743bcp-4f + splat(-0x1.7e5152p-3f);
     p = p * t + splat(0x1.a3c3cap-3f);
     p = p * t + splat(-0x1.fe26ccp-3f);
     p = p * t + splat(0x1.5523fcp-2f);
     p = p * t + splat(-0x1.000176p-1f);
     p = p * t + splat(0x1.00001p+0f);
-    return to_float(splat(24) - exponent) * 0x1.62e43p-1f - t * p;
+    return to_float(exponent) * -0x1.62e43p-24f - t * p;
 }
 
 // The largest energy rise that a move with this word accepts: floor(-T log u), in the problem's integer units.
@@ -25,10 +25,20 @@ GQ vi threshold(const vu& r, const vf& temperature) {
     return truncate(smaller(neg_log_uniform(r) * temperature, 0x1p30f));
 }
 
+// The same for rises of 64 bits: cut at 2^62.
+GQ vl wide_threshold(const vu& r, const vf& temperature) {
+    return truncate_wide(smaller(neg_log_uniform(r) * temperature, 0x1p62f));
+}
+
 // Metropolis with ties broken by one spare random bit. Accepting every zero-cost move in a sequential sweep is not
 // ergodic (a ferromagnetic ring never equilibrates); any symmetric rule at d = 0 keeps detailed balance.
-GQ unsigned accepted(const vi& rise, const vi& threshold, const vb& tails) {
+template <class V>
+GQ unsigned accepted(const V& rise, const V& threshold, const vb& tails) {
     return ~ballot((rise > threshold) | ((rise == 0) & tails));
+}
+// The same where a word is used once.
+GQ vb rejected(const vi& rise, const vi& threshold, const vu& r) {
+    return (rise > threshold) | ((rise | as_int(r & 1u)) == 0);
 }
 GQ vb tails(const vu& r) { return (r & 1u) == 0u; }
 

@@ -8,27 +8,40 @@ struct key {
     unsigned low, high;
 };
 
-template <class V>
-GQ void philox_rounds(V (&c)[4], key k) {
-    for (int round = 0; round < 10; ++round) {
+constexpr int philox_rounds = 10;
+
+GQ key of_round(const key& k, int i) { return {k.low + i * 0x9E3779B9u, k.high + i * 0xBB67AE85u}; }
+
+// The keys of all rounds, in registers: for a loop that draws often.
+struct RoundKeys {
+    key round[philox_rounds];
+    GQ_MEMBER explicit RoundKeys(key k) {
+        GQ_UNROLL for (int i = 0; i < philox_rounds; ++i)
+            round[i] = {held(of_round(k, i).low), held(of_round(k, i).high)};
+    }
+};
+GQ key of_round(const RoundKeys& keys, int i) { return keys.round[i]; }
+
+template <class V, class K>
+GQ void all_rounds(V (&c)[4], const K& k) {
+    GQ_UNROLL for (int i = 0; i < philox_rounds; ++i) {
         V high0, low0, high1, low1;
         mul_wide(0xD2511F53u, c[0], high0, low0);
         mul_wide(0xCD9E8D57u, c[2], high1, low1);
-        c[0] = high1 ^ c[1] ^ k.low;
+        c[0] = high1 ^ c[1] ^ of_round(k, i).low;
         c[1] = low1;
-        c[2] = high0 ^ c[3] ^ k.high;
+        c[2] = high0 ^ c[3] ^ of_round(k, i).high;
         c[3] = low0;
-        k.low += 0x9E3779B9u;
-        k.high += 0xBB67AE85u;
     }
 }
 
-GQ void philox(vu position, vu sweep, vu chain, vu purpose, key k, vu (&word)[4]) {
+template <class K = key>
+GQ void philox(vu position, vu sweep, vu chain, vu purpose, const K& k, vu (&word)[4]) {
     word[0] = position;
     word[1] = sweep;
     word[2] = chain;
     word[3] = purpose;
-    in_pieces(word, [&](auto& piece) { philox_rounds(piece, k); });
+    in_pieces(word, [&](auto& piece) { all_rounds(piece, k); });
 }
 
 }  // namespace gq

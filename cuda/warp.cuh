@@ -1,10 +1,13 @@
 // warp.cuh: the vocabulary that every algorithm here is written in: 32 lanes in lock step.
 //
 //   vf vi vu   a float, int32 or uint32 in each lane          vb   a condition in each lane (no conversion to bool)
+//   vl         an int64 in each lane: + - > ==, keep, negate_if, splat, add_each, and
+//   times(x, k)   vi times a uniform int64                    truncate_wide(x)   a float's integer part
 //   lane()     0..31                                          splat(x)   the same value in every lane
 //   spread(w)  the condition "my bit of word w is set"        ballot(c)  the word whose bit l is lane l's condition
 //   uniform(b) the same condition in every lane               bcast(x, l)  lane l's value, uniform
 //   keep(c, x)   x where c, else 0                            negate_if(c, x)   -x where c, else x
+//   add_if(x, c, y)   x + y where c, else x                   held(x)   uniform x, made once and kept in a register
 //   plus_minus(x, c, y)   x - y where c, else x + y
 //   load/store   32 consecutive elements                      add_each   64-bit memory += lane values
 //   load_int   32 consecutive integers of any width
@@ -14,6 +17,7 @@
 //
 // Work on memory that is not 32 lanes wide:
 //   put(p, x)      one uniform value                          each(n, f)   f(0), ..., f(n-1), in any order
+//   load_few<N>(p, x), put_few<N>(p, x)   N uniform values, p a multiple of their size
 //   vote(n, f)     the word of f(0), ..., f(n-1), n <= 32     mine(x, l)   lane l's value, for f(l) inside vote
 //   add(p, x), lower(p, x)   *p += x, *p = min(*p, x), safely from several warps
 //
@@ -27,4 +31,5 @@
 #include "gpu/lanes.cuh"
 #else
 #include "cpu/lanes.cuh"
+#include "cpu/wide_lanes.cuh"
 #endif

@@ -6,7 +6,7 @@ A result keeps arrays; dicts are made when they are asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import wraps
 from typing import Any, overload
@@ -15,11 +15,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from gpuqio.shapes import MICROSOFT, Shape
+
 __all__ = ["BatchResult", "Report", "Result", "Solution", "StopReason"]
 
-_VERSION = "1.0"
-_KEYS = ("version", "configuration", "cost", "parameters", "solutions")
-_KEYS_OF_A_CONSTANT = ("version", "cost", "parameters")
 _SHOWN = 16  # variables that `repr` writes out
 
 
@@ -27,7 +26,7 @@ class StopReason(str, Enum):
     """Why a solver stopped."""
 
     COMPLETED = "All the sweeps asked for were done."
-    CONVERGED = "The parameter-free search saw nothing more to gain."
+    CONVERGED = "The search saw nothing more to gain."
     PROVEN = "All configurations were tried: this is the optimum."
     TIMEOUT = "The timeout ran out; this is the best found until then."
     COST_LIMIT = "The cost limit was reached."
@@ -59,7 +58,8 @@ class Report:
         seconds: of solving.
         resolution: the step to which coefficients were rounded; 0.0 where they were represented exactly.
         stop_reason: why it ended.
-        optima: how many configurations have the lowest cost, where `Exhaustive` counted them (`all_optima`).
+        statistics: what else the solver has found out, by name, as JSON values; its documentation says what. Mostly
+            empty.
     """
 
     engine: str
@@ -72,7 +72,7 @@ class Report:
     seconds: float
     resolution: float
     stop_reason: StopReason
-    optima: int | None = None
+    statistics: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields; the stop reason as its sentence."""
@@ -104,9 +104,9 @@ class Result(dict[str, Any]):
     """The result of one problem: the dict that the service gave, and attributes.
 
     Keys are "version", "configuration", "cost", "parameters" and "solutions"; a problem of constants only has no
-    "configuration" and no "solutions". It is a dict like any other, to be changed or written as JSON, but its
-    values are made at the first look, so that a batch of which only arrays are read costs no dicts. The attributes
-    show what was solved, whatever is done to the dict.
+    "configuration" and no "solutions", and other providers than Microsoft had other keys (`gpuqio.shapes`). It is a
+    dict like any other, to be changed or written as JSON, but its values are made at the first look, so that a batch
+    of which only arrays are read costs no dicts. The attributes show what was solved, whatever is done to the dict.
 
     Args:
         variables: int64 (n,), what the columns of `states` stand for.
@@ -114,13 +114,14 @@ class Result(dict[str, Any]):
         costs: float64 (k,).
         parameters: the solver's parameters as used, JSON values.
         report: what was done.
+        shape: how its provider writes it as a dict.
 
     Attributes:
         variables, states: as given, but in ascending order of the variables.
-        costs, parameters, report: as given.
+        costs, parameters, report, shape: as given.
     """
 
-    __slots__ = ("_made", "costs", "parameters", "report", "states", "variables")
+    __slots__ = ("_made", "costs", "parameters", "report", "shape", "states", "variables")
 
     def __init__(
         self,
@@ -129,17 +130,19 @@ class Result(dict[str, Any]):
         costs: npt.NDArray[np.float64],
         parameters: Mapping[str, Any],
         report: Report,
+        shape: Shape = MICROSOFT,
     ) -> None:
         if (variables[1:] < variables[:-1]).any():
             order = np.argsort(variables)
             variables, states = variables[order], states[:, order]
-        super().__init__(dict.fromkeys(_KEYS if len(variables) else _KEYS_OF_A_CONSTANT, _NOT_YET))
+        super().__init__(dict.fromkeys(shape.keys(constant=not len(variables)), _NOT_YET))
         self._made = False
         self.variables = variables
         self.states = states
         self.costs = costs
         self.parameters = dict(parameters)
         self.report = report
+        self.shape = shape
 
     @property
     def cost(self) -> float:
@@ -156,7 +159,11 @@ class Result(dict[str, Any]):
         """Distinct solutions, best first; empty for a problem of constants only."""
         if not len(self.variables):
             return []
-        return [Solution(self._configuration(place), float(cost)) for place, cost in enumerate(self.costs)]
+        return self.all_solutions()
+
+    def all_solutions(self) -> list[Solution]:
+        """`solutions`; for a problem of constants only, its cost at the empty configuration."""
+        return [Solution(self._configuration(place), cost) for place, cost in enumerate(self.costs.tolist())]
 
     @property
     def proven_optimal(self) -> bool:
@@ -173,7 +180,7 @@ class Result(dict[str, Any]):
         return dict(self)
 
     def to_json(self) -> str:
-        """The QIO result, ``microsoft.qio-results.v2``."""
+        """The QIO result, as its provider wrote it; of Microsoft's solvers ``microsoft.qio-results.v2``."""
         return msgspec.json.encode(self.to_dict()).decode()
 
     def __eq__(self, other: object) -> bool:
@@ -183,7 +190,7 @@ class Result(dict[str, Any]):
         return not self == other
 
     def __reduce__(self) -> tuple[Any, ...]:
-        arguments = (self.variables, self.states, self.costs, self.parameters, self.report)
+        arguments = (self.variables, self.states, self.costs, self.parameters, self.report, self.shape)
         return Result, arguments, None, None, iter(self.items()) if self._made else None
 
     def __repr__(self) -> str:
@@ -210,11 +217,7 @@ class Result(dict[str, Any]):
         return dict(zip(map(str, self.variables.tolist()), self.states[place].tolist(), strict=True))
 
     def _make(self) -> None:
-        entries = {"version": _VERSION, "cost": self.cost, "parameters": dict(self.parameters)}
-        if len(self.variables):
-            entries["configuration"] = self.configuration
-            entries["solutions"] = [solution.to_dict() for solution in self.solutions]
-        dict.update(self, entries)
+        dict.update(self, self.shape.entries(self))
         self._made = True
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.engines import kernels
-from gpuqio.engines.ensemble import Descriptor, EnsembleBase, inputs, state, to_words
+from gpuqio.engines.ensemble import Descriptor, EnsembleBase, first_words, inputs, state
 from gpuqio.pack import Layout
 from gpuqio.solvers.move import Kind
 from gpuqio.solvers.stage import Stage
 from tests.emulator import Memory, RawModule
 
-__all__ = ["Job", "advance", "start"]
+__all__ = ["Job", "advance", "descriptor", "launch_of", "start"]
 
 MOST_SHARED = 99 * 1024
 
@@ -39,7 +39,7 @@ class Job(EnsembleBase):
         self.arrays = {name: memory.place(array) for name, array in host.items()}
         self._descriptor.point({name: memory.address_of(array) for name, array in self.arrays.items()})
         if self.initial is not None:
-            self.arrays["initial"] = memory.place(to_words(self.initial))
+            self.arrays["initial"] = memory.place(first_words(self.layout, self.stage, self.initial))
         return bytes(self._descriptor)
 
     def bits(self, name: str) -> npt.NDArray[np.uint8]:
@@ -70,18 +70,19 @@ def advance(
     **how: Any,
 ) -> None:
     """Up to `sweeps` sweeps of every job, one launch a kind."""
-    launches = [_variant(job, most_shared) for job in jobs]
-    for launch in sorted(set(launches), key=repr):
-        slots = [i for i, other in enumerate(launches) if other == launch]
+    launches = [launch_of(job, most_shared) for job in jobs]
+    for kind in sorted(set(launches), key=repr):
+        slots = [i for i, other in enumerate(launches) if other == kind]
         counts = np.full(len(slots), sweeps, np.int32)
-        size = np.int32(launch.shared_bytes)
-        _launch(module, launch.name, launch.threads, launch.shared_bytes, memory, table, slots, counts, (size,), how)
+        size = np.int32(kind.shared_bytes)
+        _launch(module, kind.name, kind.threads, kind.shared_bytes, memory, table, slots, counts, (size,), how)
 
 
-def _variant(job: Job, most_shared: int) -> kernels.Launch:
-    if job.stage.move.kind is Kind.METROPOLIS:
-        return kernels.advance_launch(job.layout, job.stage.chains, most_shared)
-    return kernels.move_launch(job.layout, job.stage.move)
+def launch_of(job: Job, most_shared: int) -> kernels.Launch:
+    """The kernel of a job's sweeps."""
+    if job.stage.move.kind is not Kind.METROPOLIS:
+        return kernels.move_launch(job.layout, job.stage.move)
+    return kernels.advance_launch(job.layout, job.stage.chains, most_shared)
 
 
 def descriptor(table: npt.NDArray[np.uint8], slot: int) -> Descriptor:

@@ -13,8 +13,11 @@ both        flip                    an accepted flip, weights of 8 bits; ``windo
 both        wide_flip               the same, weights of 32 bits
 register_k  variable                one variable of 32 chains whose words are there already (register_1: drawn)
 register_2  draw                    one call of the generator: two variables' words of 32 chains
-lane_*      variable                one variable of 32 chains, without entries
-lane_*      entries                 what six entries add to it; beyond quadratic each has two other members
+lane_*      variable                one variable of 32 chains, with two entries; beyond quadratic each has two members
+lane_*      entries                 what four more entries add to it
+near_*_w    both                    the same for w times 32 chains at once, all from shared memory
+            groups                  lane_grouped: what six groups add to a variable without them, without a flip
+tabu_*      variable                one variable looked at by 32 walkers
 ==========  ======================  =================================================================================
 """
 
@@ -30,7 +33,9 @@ from tests.sass import Flow, Loop
 __all__ = [
     "CALL_MULTIPLIES",
     "ENTRIES",
+    "group_path",
     "lane_path",
+    "lane_words",
     "multiplies",
     "occupancy",
     "register_paths",
@@ -81,10 +86,14 @@ def unit_costs(name: str, kernel: Kernel) -> dict[str, int]:
     if name.startswith("register"):
         paths = register_paths(flow, _windows(name))
         return {unit: len(path) // REGISTER_VARIABLES for unit, path in paths.items()}
-    if name.startswith("lane"):
-        loads = 3 if name == "lane_neighbour" else 6  # weight, member, word; weight, offset, two members and words
-        none, some = (len(lane_path(flow, entries, loads)) // 8 for entries in (0, ENTRIES))
-        return {"variable": none, "entries": some - none}
+    if name == "lane_grouped":
+        none, some = (len(group_path(flow, groups)) for groups in (0, ENTRIES))
+        return {"variable": none, "groups": some - none}
+    if name.startswith(("lane", "near")):
+        few, more = (len(lane_path(flow, name, entries)) // 8 for entries in (2, ENTRIES))
+        return {"variable": few, "entries": more - few}
+    if name.startswith("tabu"):
+        return {"variable": _looked_at(flow)}
     return {}
 
 
@@ -135,26 +144,56 @@ def _ballots(state: tuple[int, int], instruction: Instruction, least: int) -> tu
     return passed, min(multiplied + multiplies(instruction), least)
 
 
-def lane_path(flow: Flow, entries: int, loads: int) -> Path:
-    """The instructions of eight variables of a lane kernel, each of so many entries with so many loads each.
+def lane_words(name: str) -> int:
+    """How many times 32 chains a warp of this kernel walks at once."""
+    return 2 if name.endswith("_2") else 1
 
-    A variable ends where its flips are counted. Loops that the compiler unrolled load in groups: the shortest way that
-    loads enough is the one taken, or a little shorter.
+
+def lane_path(flow: Flow, name: str, entries: int) -> Path:
+    """The instructions of eight variables of a lane kernel, each of so many entries.
+
+    A variable ends with a ballot a word. What its entries take is told by the loads as wide as its words: of its own
+    words; of a member's; beyond quadratic also of the member and, where words are pairs, of the entry.
     """
-    around = next(loop for loop in flow.loops if flow.has(loop, "POPC"))
-    begin: tuple[int, int] = (0, 0)
-    bare = flow.turn(around, begin, partial(_variables, least=0), lambda state: state[0] == 8)
-    own = sum(instruction.name == "LD" for instruction in bare) // 8
-    least = own + entries * loads if entries else 0
-    return flow.turn(around, begin, partial(_variables, least=least), lambda state: state[0] == 8)
+    words = lane_words(name)
+    loads = 1 if "neighbour" in name else 6 - words - words // 2
+    ballots = 8 * words
+    around = next(loop for loop in flow.loops if flow.count(loop, "VOTE") >= ballots)
+    step = partial(_variables, words=words, least=1 + entries * loads)
+    return flow.turn(around, (0, 0), step, lambda state: state[0] == ballots)
 
 
-def _variables(state: tuple[int, int], instruction: Instruction, least: int) -> tuple[int, int] | None:
-    """State: variables passed, loads of the present one."""
+def _looked_at(flow: Flow) -> int:
+    """Of the loop that ranks variables by the golden ratio (as an addition or a subtraction), with 3 loads each."""
+    ranks = [i for i in flow.reachable if any(ratio in i.operands.lower() for ratio in ("9e3779b9", "61c88647"))]
+    looks = (loop for loop in flow.loops if any(i in ranks for block in loop.body for i in flow.blocks[block]))
+    path = flow.turn(next(looks), 0, lambda state, _: state, lambda _: True)
+    return 3 * len(path) // sum(instruction.name == "LD" for instruction in path)
+
+
+def _variables(state: tuple[int, int], instruction: Instruction, words: int, least: int) -> tuple[int, int] | None:
+    """State: ballots passed, loads of the present variable. After the last variable nothing is asked."""
     passed, loaded = state
-    if instruction.name == "POPC":
-        return (passed + 1, 0) if loaded >= least else None
-    return passed, min(loaded + (instruction.name == "LD"), least)
+    if passed == 8 * words:
+        return state
+    if instruction.name == "VOTE":
+        return (passed + 1, 0 if (passed + 1) % words == 0 else loaded) if loaded >= least else None
+    widths = {"64", "128"} & set(instruction.opcode.split("."))
+    wanted = instruction.name in ("LD", "LDS") and widths == ({"64"} if words == 2 else set())
+    return passed, min(loaded + wanted, least)
+
+
+def group_path(flow: Flow, groups: int) -> Path:
+    """The instructions of a variable of lane_grouped, its words drawn before. Each group is a long multiplication."""
+    around = next(loop for loop in flow.loops if flow.has(loop, "POPC"))
+    own = sum(map(multiplies, flow.turn(around, 0, lambda state, _: state, lambda _: True)))
+    return flow.turn(around, 0, partial(_no_more, most=own + groups), lambda state: state == own + groups)
+
+
+def _no_more(state: int, instruction: Instruction, most: int) -> int | None:
+    """State: long multiplications."""
+    state += multiplies(instruction)
+    return state if state <= most else None
 
 
 def _at_least(flow: Flow, loop: Loop, wanted: int, counts: Callable[[Instruction], bool]) -> Path:

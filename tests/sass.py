@@ -53,7 +53,10 @@ class Flow:
         return [instruction for block in sorted(self._next) for instruction in self.blocks[block]]
 
     def has(self, loop: Loop, name: str) -> bool:
-        return any(instruction.name == name for block in loop.body for instruction in self.blocks[block])
+        return self.count(loop, name) > 0
+
+    def count(self, loop: Loop, name: str) -> int:
+        return sum(instruction.name == name for block in loop.body for instruction in self.blocks[block])
 
     def turn(
         self,

@@ -16,21 +16,27 @@ from typing import Any
 
 GOLDEN = Path(__file__).parent / "golden" / "sdk.json"
 
+MICROSOFT = "ParallelTempering PopulationAnnealing QuantumMonteCarlo SimulatedAnnealing SubstochasticMonteCarlo Tabu"
+ONEQBIT = "TabuSearch PathRelinkingSolver"
+
 NAMES = {
     "": "Workspace Job JobDetails JobStatus __version__",
     "aio": "Workspace Job JobStatus",
-    "optimization": "TermBase Term SlcTerm GroupType Problem ProblemType HardwarePlatform Solver ParallelTempering "
-    "QuantumMonteCarlo SimulatedAnnealing",
-    "optimization.solvers": "Solver ParallelTempering QuantumMonteCarlo SimulatedAnnealing",
-    "aio.optimization": "Problem ProblemType Solver ParallelTempering QuantumMonteCarlo SimulatedAnnealing",
-    "target": "Target Solver ParallelTempering QuantumMonteCarlo SimulatedAnnealing",
+    "optimization": "TermBase Term SlcTerm GroupType Problem ProblemType HardwarePlatform Solver "
+    f"RangeSchedule {MICROSOFT}",
+    "optimization.oneqbit": "TabuSearch PathRelinkingSolver",
+    "optimization.solvers": f"Solver {MICROSOFT}",
+    "aio.optimization": f"Problem ProblemType Solver {MICROSOFT}",
+    "target": f"Target Solver {MICROSOFT} {ONEQBIT}",
+    "target.oneqbit": ONEQBIT,
     "target.solvers": "Solver HardwarePlatform",
-    "target.microsoft": "ParallelTempering QuantumMonteCarlo SimulatedAnnealing",
-    "target.microsoft.qio": "ParallelTempering QuantumMonteCarlo SimulatedAnnealing",
-    "aio.target": "Target Solver ParallelTempering QuantumMonteCarlo SimulatedAnnealing",
+    "target.microsoft": MICROSOFT,
+    "target.microsoft.qio": MICROSOFT,
+    "aio.target": f"Target Solver {MICROSOFT} {ONEQBIT}",
+    "aio.target.oneqbit": ONEQBIT,
     "aio.target.solvers": "Solver",
-    "aio.target.microsoft": "ParallelTempering QuantumMonteCarlo SimulatedAnnealing",
-    "aio.target.microsoft.qio": "ParallelTempering QuantumMonteCarlo SimulatedAnnealing",
+    "aio.target.microsoft": MICROSOFT,
+    "aio.target.microsoft.qio": MICROSOFT,
     "job": "Job JobDetails",
     "job.base_job": "ContentType DEFAULT_TIMEOUT",
 }
@@ -49,8 +55,14 @@ MEMBERS = {
     "target.Solver": "__init__ check_supported_hardware check_valid_problem optimize set_number_of_solutions "
     "set_one_param submit supports_grouped_terms",
     "target.ParallelTempering": "__init__ target_names",
-    "target.QuantumMonteCarlo": "__init__ target_names",
     "target.SimulatedAnnealing": "__init__ target_names",
+    "target.PopulationAnnealing": "__init__ target_names",
+    "target.SubstochasticMonteCarlo": "__init__ target_names",
+    "optimization.RangeSchedule": "__init__",
+    "target.QuantumMonteCarlo": "__init__ target_names",
+    "target.Tabu": "__init__ target_names",
+    "target.TabuSearch": "__init__ target_names supports_grouped_terms",
+    "target.PathRelinkingSolver": "__init__ target_names supports_grouped_terms",
 }
 FLAVOURED = ("Workspace", "Job")  # whose methods `aio` has as coroutines
 
@@ -67,6 +79,23 @@ WIRE = [
     "SimulatedAnnealing(None, seed=0, timeout=0)",
     "SimulatedAnnealing(None, beta_start=0.1, beta_stop=2, sweeps=50, restarts=3, timeout=9, seed=4)",
     "SimulatedAnnealing(None, 'microsoft.simulatedannealing.cpu', 0, 1, 20, 72, 10, 5, HardwarePlatform.CPU)",
+    "PopulationAnnealing(None)",
+    "PopulationAnnealing(None, timeout=100, seed=11)",
+    "PopulationAnnealing(None, alpha=3, population=8, sweeps=20, beta=RangeSchedule('geometric', 0.1, 5))",
+    "PopulationAnnealing(None, 'microsoft.populationannealing.cpu', 1.5, 0, 2, 3, RangeSchedule('linear', 1, 1), 9)",
+    "SubstochasticMonteCarlo(None)",
+    "SubstochasticMonteCarlo(None, timeout=100, seed=11)",
+    "SubstochasticMonteCarlo(None, alpha=RangeSchedule('geometric', 1, 0.1), beta=RangeSchedule('linear', 1, 5))",
+    "SubstochasticMonteCarlo(None, 'a.substochasticmontecarlo.b', RangeSchedule('linear', 1, 0), 1, 2, 3, None, 4)",
+    "Tabu(None)",
+    "Tabu(None, seed=1, timeout=5)",
+    "Tabu(None, 'microsoft.tabu.cpu', 2, 3, 4, 5, 6)",
+    "Tabu(None, tabu_tenure=0)",
+    "TabuSearch(None)",
+    "TabuSearch(None, '1qbit.tabu', 3, 1e-3, 4, 5, 6, 7)",
+    "set_up(TabuSearch(None), number_of_solutions=2)",
+    "PathRelinkingSolver(None)",
+    "PathRelinkingSolver(None, '1qbit.pathrelinking', 0.2, True, 5, 1, 9)",
     "QuantumMonteCarlo(None)",
     "QuantumMonteCarlo(None, trotter_number=8, transverse_field_start=5, transverse_field_stop=0.1, seed=3)",
     "QuantumMonteCarlo(None, 'a.qmc.b', 4, 1, 3, 0, 2, 100, 0.5)",
@@ -223,6 +252,22 @@ CALLS = [
     "ParallelTempering(None, replicas=3, all_betas=[1, 2])",
     "ParallelTempering(None, foo=1)",
     "SimulatedAnnealing(None, platform=HardwarePlatform.FPGA)",
+    "RangeSchedule('constant', 0, 1)",
+    "PopulationAnnealing(None, alpha=1)",
+    "PopulationAnnealing(None, alpha='a')",
+    "PopulationAnnealing(None, population=0)",
+    "PopulationAnnealing(None, sweeps=2.5)",
+    "PopulationAnnealing(None, timeout=-1)",
+    "PopulationAnnealing(None, beta=5)",
+    "PopulationAnnealing(None, beta=RangeSchedule('linear', 0, 5))",
+    "PopulationAnnealing(None, beta=RangeSchedule('linear', 5, 1))",
+    "SubstochasticMonteCarlo(None, alpha=RangeSchedule('linear', 0, 1))",
+    "SubstochasticMonteCarlo(None, alpha=RangeSchedule('linear', 1, -1))",
+    "SubstochasticMonteCarlo(None, beta=RangeSchedule('linear', 0, 5))",
+    "SubstochasticMonteCarlo(None, target_population=0)",
+    "SubstochasticMonteCarlo(None, step_limit=1.5)",
+    "SubstochasticMonteCarlo(None, steps_per_walker=-1)",
+    "SubstochasticMonteCarlo(None, timeout=0)",
 ]
 
 

@@ -34,6 +34,7 @@ from tests.strategies import problems
 pytestmark = pytest.mark.emulator
 
 PT, SA = "microsoft.paralleltempering.cpu", "microsoft.simulatedannealing.cpu"
+PA, SSMC = "microsoft.populationannealing.cpu", "microsoft.substochasticmontecarlo.cpu"
 FREE_PT, FREE_SA = "microsoft.paralleltempering-parameterfree.cpu", "microsoft.simulatedannealing-parameterfree.cpu"
 GO = threading.Event()
 SPINS, BITS = ProblemType.ising, ProblemType.pubo
@@ -88,6 +89,7 @@ def same(a: Result, b: Result) -> bool:
         and (a.report.strategy, a.report.replicas, a.report.sweeps, a.report.flips, a.report.exchanges)
         == (b.report.strategy, b.report.replicas, b.report.sweeps, b.report.flips, b.report.exchanges)
         and (a.report.resolution, a.report.stop_reason) == (b.report.resolution, b.report.stop_reason)
+        and a.report.statistics == b.report.statistics
     )
 
 
@@ -115,6 +117,11 @@ def test_a_mixed_batch_has_the_results_of_the_cpu(cupy: StandIn, target: str) ->
     starts = Counter(name for name in cupy.launches if name.startswith("start_"))
     assert starts == {"start_window": 1, "start_neighbour": 1, "start_parity": 1, "start_product": 1}
     assert {narrowest(pack(p)) for p in KINDS[2:5]} == {"int8", "int16", "int32"}
+
+
+@pytest.mark.parametrize("target", [PA, SSMC])
+def test_populations_have_the_results_and_the_statistics_of_the_cpu(engine: CudaEngine, target: str) -> None:
+    assert agree(engine, *KINDS, target=target, sweeps=6, seed=5, number_of_solutions=3)
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -15,10 +16,13 @@ from gpuqio.engines.native import Ensemble
 from gpuqio.engines.native import advance as advance_native
 from gpuqio.pack import Layout, pack
 from gpuqio.problem import Problem, ProblemType
+from gpuqio.solvers.population_annealing import Reweighting
+from gpuqio.solvers.schedules import Range
 from gpuqio.solvers.stage import Stage
-from tests.emulated import Job, advance, descriptor, start
+from gpuqio.solvers.substochastic_monte_carlo import Walking
+from tests.emulated import Job, advance, descriptor, launch_of, start
 from tests.emulator import Memory, RawModule
-from tests.strategies import problems
+from tests.strategies import grouped_problems, problems
 
 pytestmark = pytest.mark.emulator
 
@@ -43,12 +47,36 @@ def klocal(n: int, seed: int, kind: ProblemType) -> Layout:
     return pack(problem)
 
 
+def grouped(n: int, seed: int, kind: ProblemType) -> Layout:
+    """Terms of up to three variables, and sums whose squares take 50 bits."""
+    random = np.random.default_rng(seed)
+    problem = Problem("grouped", problem_type=kind)
+    for _ in range(n):
+        members = random.choice(n, int(random.integers(1, 4)), replace=False)
+        problem.add_term(c=int(random.integers(-3, 4)), indices=members.tolist())
+    for size in (n, n // 2, 3, 1):
+        members = random.choice(n, size, replace=False).tolist()
+        weights = random.integers(-(2**20), 2**20, size).tolist()
+        problem.add_slc_term([*zip(weights, members, strict=True), (int(random.integers(-9, 9)), None)], 3)
+    return pack(problem)
+
+
 def ladder(rungs: int, ladders: int, sweeps: int = 4) -> Stage:
     return Stage(rungs * ladders, sweeps, np.geomspace(0.02, 1, rungs), True, 11)
 
 
 def anneal(chains: int, sweeps: int = 4) -> Stage:
     return Stage(chains, sweeps, np.linspace(0.01, 1, sweeps), False, 12)
+
+
+def population(chains: int, sweeps: int = 4) -> Stage:
+    betas = np.linspace(0, 0.3, sweeps)
+    return Stage(chains, sweeps, betas, False, 13, move=Reweighting())
+
+
+def walk(chains: int, sweeps: int = 4) -> Stage:
+    move = Walking(3, Range("linear", 1, 0.1))
+    return Stage(chains, sweeps, np.linspace(0, 9, sweeps), False, 14, move=move)
 
 
 def run(mode: str, jobs: list[Job], slices: list[int], most_shared: int = 99 * 1024, **how: Any) -> list[Any]:
@@ -68,6 +96,7 @@ def assert_same(job: Job, found: Any) -> None:
     np.testing.assert_array_equal(job.arrays["best_energy"][: job.stage.chains], chains.best_energies)
     np.testing.assert_array_equal(job.arrays["swaps"], chains.swaps)
     np.testing.assert_array_equal(job.arrays["chain_at"], chains.chain_at)
+    np.testing.assert_array_equal(job.arrays["log"], chains.log)
     assert (found.flips, found.lowest, found.reached) == (chains.flips, chains.lowest, chains.reached)
 
 
@@ -86,17 +115,32 @@ CASES: dict[str, tuple[Layout, Stage, int]] = {
     "window_7": (quadratic(222, 8), anneal(4, 2), 99 * 1024),
     "window_8": (quadratic(256, 9), ladder(3, 2, 2), 99 * 1024),
     "window": (quadratic(261, 10), anneal(3, 2), 1024),
-    "lane_neighbour": (quadratic(75, 11, share=0.05), ladder(8, 5), 99 * 1024),
-    "lane_parity": (klocal(20, 12, ProblemType.ising), ladder(7, 5), 99 * 1024),
-    "lane_product": (klocal(20, 13, ProblemType.pubo), anneal(40), 99 * 1024),
+    "lane_neighbour": (quadratic(75, 11, share=0.05), ladder(8, 5), 1024),
+    "near_neighbour_1": (quadratic(75, 11, share=0.05), ladder(8, 4), 99 * 1024),
+    "near_neighbour_2": (quadratic(75, 11, share=0.05), anneal(300), 99 * 1024),
+    "lane_parity": (klocal(20, 12, ProblemType.ising), ladder(7, 5), 1024),
+    "near_parity_1": (klocal(20, 12, ProblemType.ising), ladder(7, 5), 3 * 1024),
+    "near_parity_2": (klocal(21, 12, ProblemType.ising), ladder(7, 10), 99 * 1024),
+    "lane_product": (klocal(20, 13, ProblemType.pubo), anneal(40), 1024),
+    "near_product_1": (klocal(16, 13, ProblemType.pubo), anneal(16), 99 * 1024),
+    "near_product_2": (klocal(20, 13, ProblemType.pubo), ladder(30, 3), 99 * 1024),
+    "lane_grouped": (grouped(20, 14, ProblemType.ising), ladder(7, 5), 99 * 1024),
+    "lane_grouped bits": (grouped(21, 15, ProblemType.pubo), anneal(40), 99 * 1024),
+    "population_window": (quadratic(70, 14), population(45), 99 * 1024),
+    "population_neighbour": (quadratic(75, 15, share=0.05), population(130), 99 * 1024),
+    "population_parity": (klocal(40, 16, ProblemType.ising), population(33), 99 * 1024),
+    "population_product": (klocal(20, 17, ProblemType.pubo), population(70), 99 * 1024),
+    "walk_neighbour": (quadratic(75, 18, share=0.05), walk(130), 99 * 1024),
+    "walk_parity": (klocal(40, 19, ProblemType.ising), walk(33), 99 * 1024),
+    "walk_product": (klocal(20, 20, ProblemType.pubo), walk(70), 99 * 1024),
 }
 
 
 def test_the_cases_take_every_entry_that_sweeps() -> None:
     import re
 
-    entries = set(re.findall(r"^GQ_(?:ADVANCE|REGISTERS)\((\w+)", kernels.source(), re.MULTILINE))
-    taken = {n: kernels.advance_launch(la, s.chains, m).name for n, (la, s, m) in CASES.items()}
+    entries = set(re.findall(r"^GQ_(?:ADVANCE|NEAR|REGISTERS|MOVE)\((\w+)", kernels.source(), re.MULTILINE))
+    taken = {n: launch_of(Job(la, s), m).name for n, (la, s, m) in CASES.items()}
     assert set(taken.values()) == entries
     assert all(name.split()[0] == launched for name, launched in taken.items())
 
@@ -115,9 +159,17 @@ def test_each_entry_walks_the_cpus_path(name: str, order: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_each_entry_is_free_of_races(name: str) -> None:
     layout, stage, most_shared = CASES[name]
-    short = Stage(stage.chains, 2, stage.betas if stage.exchange else stage.betas[:2], stage.exchange, stage.seed)
+    short = replace(stage, sweeps=2, betas=stage.betas if stage.exchange else stage.betas[1:3])
     job = Job(layout, short)
     (found,) = run("race", [job], [2], most_shared, order="random", seed=5, preempt=50)
+    assert_same(job, found)
+
+
+@pytest.mark.parametrize("most_shared", [1024, 99 * 1024])
+@pytest.mark.parametrize("n", [40, 75])
+def test_a_ladder_may_make_more_sweeps_than_it_has_rungs(n: int, most_shared: int) -> None:
+    job = Job(quadratic(n, 11, share=1.0 if n == 40 else 0.05), ladder(2, 3, sweeps=4))
+    (found,) = run("race", [job], [4], most_shared)
     assert_same(job, found)
 
 
@@ -134,13 +186,13 @@ def test_each_entry_is_well_defined(name: str) -> None:
 @given(data=st.data())
 def test_mixed_batches_in_one_launch_a_kind(data: st.DataObject) -> None:
     jobs = []
-    for problem in data.draw(st.lists(problems(), min_size=2, max_size=6)):
+    for problem in data.draw(st.lists(problems() | grouped_problems(), min_size=2, max_size=6)):
         layout = pack(problem)
         if layout.num_variables == 0:
             continue
         bits = st.lists(st.integers(0, 1), min_size=layout.num_variables, max_size=layout.num_variables)
         first = data.draw(st.none() | bits)
-        stage = data.draw(st.sampled_from([ladder(5, 3), ladder(33, 1, 3), anneal(40), anneal(1, 6)]))
+        stage = data.draw(st.sampled_from([ladder(5, 3), ladder(33, 1, 3), anneal(40), anneal(1, 6), population(40)]))
         goal = data.draw(st.sampled_from([-(2**62), 0]))
         jobs.append(Job(layout, stage, None if first is None else np.array(first, np.uint8), goal))
     if not jobs:

@@ -182,16 +182,16 @@ def test_the_optima_are_those_found_by_hand(problem: Problem, limit: int) -> Non
     assert result.proven_optimal
     if 0 < len(result.variables) == len(problem.variables):  # no variable vanished with its terms
         assert {tuple(state) for state in result.states.tolist()} == optima
-        assert result.report.optima == len(result.solutions) == len(optima)
+        assert result.report.statistics["optima"] == len(result.solutions) == len(optima)
     few = solve(problem, Exhaustive(seed=1, number_of_solutions=limit))
-    assert (few.cost, few.report.optima) == (lowest, None)
+    assert (few.cost, few.report.statistics) == (lowest, {})
     assert len(few.costs) <= limit
 
 
 def test_more_optima_than_are_listed_are_counted() -> None:
     free = Problem("", [Term(c=1, indices=[0]), Term(c=1, indices=list(range(1, 13)))], problem_type=ProblemType.pubo)
     result = solve(free, Exhaustive(seed=1, all_optima=True))
-    assert (result.report.optima, len(result.solutions), set(result.costs)) == (2**12 - 1, 1024, {0.0})
+    assert (result.report.statistics["optima"], len(result.solutions), set(result.costs)) == (2**12 - 1, 1024, {0.0})
     assert len({state.tobytes() for state in result.states}) == 1024
 
 
@@ -294,4 +294,4 @@ def test_the_solver_of_a_workspace() -> None:
         assert [type(t) for t in [workspace.get_targets("gpuqio.exhaustive")]] == [optimization.Exhaustive]
     assert result.proven_optimal
     assert result["parameters"] == {"all_optima": True, "seed": result.parameters["seed"]}
-    assert len(result["solutions"]) == result.report.optima
+    assert len(result["solutions"]) == result.report.statistics["optima"]

@@ -12,13 +12,12 @@ from gpuqio.backend import JobError, Request, Status
 from gpuqio.engines.base import Work
 from gpuqio.errors import BackendUnavailable, InputError, InvalidParameter, InvalidProblem, JobFailed, WaitTimeout
 from gpuqio.facade.job import JobDetails
+from gpuqio.facade.solvers import SOLVERS
 from gpuqio.facade.workspace import PROBLEMS_A_CHUNK
 from gpuqio.optimization import (
-    Exhaustive,
     HardwarePlatform,
     ParallelTempering,
     Problem,
-    QuantumMonteCarlo,
     SimulatedAnnealing,
     SlcTerm,
     Solver,
@@ -111,12 +110,7 @@ class TestWorkspace:
         workspace, _ = local()
         found = await workspace.get_targets()
         assert isinstance(found, list)
-        assert [type(solver) for solver in found] == [
-            ParallelTempering,
-            SimulatedAnnealing,
-            QuantumMonteCarlo,
-            Exhaustive,
-        ]
+        assert [type(solver) for solver in found] == list(SOLVERS)
         one = await workspace.get_targets("Microsoft.SimulatedAnnealing.CPU", refresh=True)
         assert isinstance(one, SimulatedAnnealing)
         assert one.workspace is workspace
@@ -124,7 +118,9 @@ class TestWorkspace:
         assert (one.current_availability, one.average_queue_time) == ("Available", 0)
         assert await workspace.get_targets(name="ionq.qpu") == []
         assert await workspace.get_targets(provider_id="ionq") == []
-        assert repr(await workspace.get_targets(provider_id="Microsoft")) == repr(found[:3])
+        ours = [solver for solver in found if solver.provider_id == "Microsoft"]
+        assert {type(solver) for solver in ours} >= {ParallelTempering, SimulatedAnnealing}
+        assert repr(await workspace.get_targets(provider_id="microsoft")) == repr(ours)
 
     async def test_there_are_no_quotas_here(self) -> None:
         assert await local()[0].get_quotas() == []
@@ -166,15 +162,19 @@ class TestSolver:
         with pytest.raises(ValueError, match=r"^The FPGA hardware option for Microsoft QIO solvers has been"):
             SimulatedAnnealing(local()[0], platform=HardwarePlatform.FPGA)
 
-    async def test_grouped_problems_are_refused_in_the_sdk_s_words(self) -> None:
+    async def test_solvers_that_take_no_grouped_problems_refuse_them_in_the_sdk_s_words(self) -> None:
         workspace, backend = local()
+        plain = Solver(workspace, "microsoft.paralleltempering.cpu", params={"sweeps": 2})
+        assert not plain.supports_grouped_terms()
+        assert ParallelTempering(workspace).supports_grouped_terms()
+        assert SimulatedAnnealing(workspace).supports_grouped_terms()
         problem = Problem("grouped", [SlcTerm([Term(c=1, indices=[0]), Term(c=2, indices=[1])], c=1)])
         message = "^Solver type is not compatiblewith problem type ising_grouped;Try PopulationAnnealing"
         with pytest.raises(InvalidProblem, match=message):
-            await ParallelTempering(workspace).submit(problem)
+            await plain.submit(problem)
         assert backend.requests == []
         with pytest.raises(ValueError, match=message):
-            await workspace.solve_many([three(), problem], ParallelTempering(workspace))
+            await workspace.solve_many([three(), problem], plain)
         assert all(record.status.is_final for record in backend.list())
 
     @pytest.mark.parametrize("problem", ["https://blob/input", None, {"terms": []}])

@@ -20,7 +20,7 @@ LAYERS = [
     ["errors"],
     ["terms"],
     ["term_store"],
-    ["configurations", "evaluation", "matrices", "npz", "qio_json", "result"],
+    ["configurations", "evaluation", "matrices", "npz", "qio_json", "result", "shapes"],
     ["problem"],
     ["batch", "formats"],
     ["pack"],

@@ -18,7 +18,7 @@ from gpuqio import Job, JobStatus, Workspace
 from gpuqio.aio.optimization import Problem as AioProblem
 from gpuqio.job import JobDetails
 from gpuqio.job.base_job import ContentType
-from gpuqio.optimization import ParallelTempering, Problem, ProblemType, SimulatedAnnealing, Solver, Term
+from gpuqio.optimization import ParallelTempering, Problem, ProblemType, SimulatedAnnealing, SlcTerm, Solver, Term
 
 RESULT = {
     "version": "1.0",
@@ -102,7 +102,7 @@ def test_a_job_that_has_ended_needs_no_time_to_say_so(workspace: Workspace) -> N
 def test_targets_are_listed_and_used(workspace: Workspace) -> None:
     targets = workspace.get_targets(provider_id="microsoft")
     assert isinstance(targets, list)
-    assert [target.current_availability for target in targets] == ["Available"] * 3
+    assert {target.current_availability for target in targets} == {"Available"}
     target = workspace.get_targets(name="microsoft.paralleltempering-parameterfree.cpu")
     assert isinstance(target, ParallelTempering)
     target.refresh()
@@ -172,3 +172,19 @@ def test_the_same_under_asyncio() -> None:
         await workspace.close()
 
     asyncio.run(main())
+
+
+def test_two_ships_are_loaded_by_one_squared_sum(workspace: Workspace) -> None:
+    """The ship loading sample, in its form with the square left as it is."""
+    weights = [2, 5, 9, 21, 35, 5, 3, 5, 10, 11, 23, 13, 8, 7, 12, 19, 22, 54, 33]
+    terms = [Term(c=w, indices=[i]) for i, w in enumerate(weights)]
+    problem = Problem(name="Ship Sample Problem (SLC)", problem_type=ProblemType.ising_grouped)
+    problem.add_terms([SlcTerm(c=1, terms=terms)])
+    for solver in (
+        SimulatedAnnealing(workspace, timeout=100, seed=22),
+        ParallelTempering(workspace, sweeps=200, seed=3),
+    ):
+        result = solver.submit(problem).get_results()
+        loads = [sum(w for i, w in enumerate(weights) if result["configuration"][str(i)] == ship) for ship in (1, -1)]
+        assert (sorted(loads), result["cost"]) == ([148, 149], 1.0)
+    assert Problem.from_json(problem.to_json()).evaluate(result["configuration"]) == 1.0

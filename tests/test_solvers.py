@@ -10,9 +10,16 @@ import pytest
 
 from gpuqio.engines.native import Ensemble, advance
 from gpuqio.errors import InvalidParameter
-from gpuqio.pack import Layout, pack
+from gpuqio.pack import Layout, lay_out, pack
 from gpuqio.problem import Problem, ProblemType
-from gpuqio.solvers import TARGETS, ParallelTempering, SimulatedAnnealing, parse
+from gpuqio.solvers import (
+    TARGETS,
+    ParallelTempering,
+    PopulationAnnealing,
+    SimulatedAnnealing,
+    SubstochasticMonteCarlo,
+    parse,
+)
 from gpuqio.solvers.base import Plan, Trial
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import barrier, geometric_ladder, respaced, temperature_range
@@ -57,7 +64,7 @@ def glass(n: int, seed: int = 0, scale: float = 1.0) -> Layout:
         (SA_FREE, {"number_of_solutions": 0}, "number_of_solutions"),
         (SA_FREE, {"number_of_solutions": 11}, "number_of_solutions"),
         (SA_FREE, {"cost_limit": "low"}, "cost_limit"),
-        ("microsoft.tabu.cpu", {}, "target"),
+        ("microsoft.tabu.fpga", {}, "target"),
     ],
 )
 def test_refusals_name_the_parameter_and_its_value(target: str, params: dict[str, Any], named: str) -> None:
@@ -146,7 +153,7 @@ def test_betas_at_the_ends_of_float64_neither_overflow_nor_warn() -> None:
     layout = pack(Problem.from_arrays(np.eye(4, k=1) * 2.0**900, problem_type=ProblemType.ising))
     stage = Stage(chains=2, sweeps=1, betas=np.array([0.0, 1e308]), exchange=True, seed=0)
     assert np.isfinite(stage.gaps(layout)).all()
-    assert stage.temperatures(layout).tolist() == [2.0**60, 0.0]
+    assert stage.temperatures(layout).tolist() == [2.0**90, 0.0]
 
 
 @pytest.mark.parametrize("exponent", [-1000, -980, 990, 1010])
@@ -227,16 +234,21 @@ def run_plan(plan: Plan, layout: Layout) -> list[tuple[Stage, Ensemble]]:
             chains = done.pop()[1]
             chains.extend(stage)
         else:
-            chains = Ensemble(layout, stage)
+            chains = Ensemble(layout, stage, stage.initial)
         advance([chains], [stage.sweeps])
         done.append((stage, chains))
-        stage = plan.after(Trial(stage, chains.lowest, chains.reached, chains.swaps, chains.log))
+        states = chains.best_energies, chains.best_bits
+        stage = plan.after(Trial(stage, chains.lowest, chains.reached, chains.swaps, chains.log, *states))
     return done
 
 
-@pytest.mark.parametrize("solver", [ParallelTempering(), SimulatedAnnealing()], ids=["PT", "SA"])
+@pytest.mark.parametrize(
+    "solver",
+    [ParallelTempering(), SimulatedAnnealing(), PopulationAnnealing(), SubstochasticMonteCarlo()],
+    ids=["PT", "SA", "PA", "SSMC"],
+)
 def test_a_search_ends_by_itself_and_its_parameters_repeat_it(solver: Any) -> None:
-    layout = glass(30, seed=5)
+    layout = lay_out(glass(30, seed=5).problem, solver.walks_windows)
     plan = solver.plan(layout, 77)
     stages = run_plan(plan, layout)
     assert plan.converged

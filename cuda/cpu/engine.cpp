@@ -2,6 +2,9 @@
 #include "../ensemble.cuh"
 #include "../moves/exhaustive.cuh"
 #include "../moves/path.cuh"
+#include "../moves/population.cuh"
+#include "../moves/walk.cuh"
+#include "../moves/tabu.cuh"
 
 namespace {
 
@@ -25,30 +28,49 @@ struct FlushSubnormals {
 
 // In the order of gq::strategy.
 void (*const starts[])(gq::Ensemble&, const uint32_t*) = {gq::start<gq::WINDOW>, gq::start<gq::LANE_NEIGHBOUR>,
-                                                          gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>};
+                                                          gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>,
+                                                          gq::start<gq::LANE_GROUPED>};
 // Small problems have their gains in registers.
-void advance_window(gq::Ensemble& e, int sweeps, const void* weights) {
+void advance_window(gq::Ensemble& e, int sweeps, gq::Problem problem, uint32_t* spins) {
     switch (gq::window_words(e.problem)) {
         case 1:
-            return gq::advance<gq::WINDOW, 1>(e, sweeps, weights);
+            return gq::advance<gq::WINDOW, 1>(e, sweeps, problem, spins);
         case 2:
-            return gq::advance<gq::WINDOW, 2>(e, sweeps, weights);
+            return gq::advance<gq::WINDOW, 2>(e, sweeps, problem, spins);
         default:
-            return gq::advance<gq::WINDOW>(e, sweeps, weights);
+            return gq::advance<gq::WINDOW, 0>(e, sweeps, problem, spins);
     }
 }
+void population_window(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
+    switch (gq::window_words(e.problem)) {
+        case 1:
+            return gq::advance_population<gq::WINDOW, 1>(e, sweeps);
+        case 2:
+            return gq::advance_population<gq::WINDOW, 2>(e, sweeps);
+        default:
+            return gq::advance_population<gq::WINDOW>(e, sweeps);
+    }
+}
+template <void (*MOVE)(gq::Ensemble&, int)>
+void alone(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
+    MOVE(e, sweeps);
+}
 // In the order of gq::move and gq::strategy.
-void (*const advances[][4])(gq::Ensemble&, int, const void*) = {
-    {advance_window, gq::advance<gq::LANE_NEIGHBOUR>, gq::advance<gq::LANE_PARITY>, gq::advance<gq::LANE_PRODUCT>},
-    {},  // POPULATION
-    {},  // WALK
-    {nullptr, gq::advance_path<gq::LANE_NEIGHBOUR>, gq::advance_path<gq::LANE_PARITY>,
-     gq::advance_path<gq::LANE_PRODUCT>},
-    {},  // TABU
+void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
+    {advance_window, gq::advance<gq::LANE_NEIGHBOUR, 1>, gq::advance<gq::LANE_PARITY, 1>,
+     gq::advance<gq::LANE_PRODUCT, 1>, gq::advance<gq::LANE_GROUPED, 1>},
+    {population_window, alone<gq::advance_population<gq::LANE_NEIGHBOUR>>,
+     alone<gq::advance_population<gq::LANE_PARITY>>, alone<gq::advance_population<gq::LANE_PRODUCT>>},
+    {nullptr, alone<gq::advance_walk<gq::LANE_NEIGHBOUR>>, alone<gq::advance_walk<gq::LANE_PARITY>>,
+     alone<gq::advance_walk<gq::LANE_PRODUCT>>},
+    {nullptr, alone<gq::advance_path<gq::LANE_NEIGHBOUR>>, alone<gq::advance_path<gq::LANE_PARITY>>,
+     alone<gq::advance_path<gq::LANE_PRODUCT>>, alone<gq::advance_path<gq::LANE_GROUPED>>},
+    {nullptr, alone<gq::advance_tabu<gq::LANE_NEIGHBOUR>>, alone<gq::advance_tabu<gq::LANE_PARITY>>,
+     alone<gq::advance_tabu<gq::LANE_PRODUCT>>},
     {},  // BIFURCATION
     {},  // CLUSTER
-    {nullptr, gq::advance_exhaustive<gq::LANE_NEIGHBOUR>, gq::advance_exhaustive<gq::LANE_PARITY>,
-     gq::advance_exhaustive<gq::LANE_PRODUCT>},
+    {nullptr, alone<gq::advance_exhaustive<gq::LANE_NEIGHBOUR>>, alone<gq::advance_exhaustive<gq::LANE_PARITY>>,
+     alone<gq::advance_exhaustive<gq::LANE_PRODUCT>>},
 };
 
 }  // namespace
@@ -65,11 +87,11 @@ GQ_ENTRY void gq_advance(gq::Ensemble* const* ensembles, const int32_t* sweeps, 
     FlushSubnormals mode;
     for (int i = 0; i < count; ++i) {
         gq::Ensemble& e = *ensembles[i];
-        advances[e.move][e.problem.strategy](e, sweeps[i], e.problem.weights);
+        advances[e.move][e.problem.strategy](e, sweeps[i], e.problem, gq::own_spins(e));
     }
 }
 
-// For the tests: the generator and the logarithm as the kernels have them. `count` is a multiple of 32.
+// For the tests: the generator, the exponential and the logarithm as the kernels have them. `count` is a multiple of 32.
 GQ_ENTRY void gq_philox(const uint32_t* counter, const uint32_t* seed, uint32_t* words, int32_t count) {
     for (int i = 0; i < count; i += 32) {
         gq::vu word[4];
@@ -77,6 +99,10 @@ GQ_ENTRY void gq_philox(const uint32_t* counter, const uint32_t* seed, uint32_t*
                    gq::load(counter + 3 * count + i), {seed[0], seed[1]}, word);
         for (int k = 0; k < 4; ++k) gq::store(words + k * count + i, word[k]);
     }
+}
+GQ_ENTRY void gq_boltzmann(const float* x, int64_t* out, int32_t count) {
+    FlushSubnormals mode;
+    for (int i = 0; i < count; ++i) out[i] = gq::boltzmann(x[i]);
 }
 GQ_ENTRY void gq_neg_log_uniform(const uint32_t* words, float* out, int32_t count) {
     FlushSubnormals mode;

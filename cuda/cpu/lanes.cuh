@@ -89,6 +89,21 @@ GQ vb operator|(const vb& a, const vb& b) {
     return r;
 }
 
+GQ vb operator!(const vb& a) {
+    vb r;
+    GQ_EACH r.q[i] = ~a.q[i];
+    return r;
+}
+GQ unsigned held(unsigned x) { return x; }
+template <int N, class T>
+GQ void load_few(const T* p, T* x) {
+    for (int i = 0; i < N; ++i) x[i] = p[i];
+}
+template <int N, class T>
+GQ void put_few(T* p, const T* x) {
+    for (int i = 0; i < N; ++i) p[i] = x[i];
+}
+
 template <class T>
 GQ lanes<T> operator<<(const lanes<T>& a, int k) {
     lanes<T> r;
@@ -147,6 +162,7 @@ GQ vi keep(const vb& c, const vi& x) {
     GQ_EACH r.q[i] = c.q[i] & x.q[i];
     return r;
 }
+GQ vi add_if(const vi& x, const vb& c, const vi& y) { return x + keep(c, y); }
 GQ vi negate_if(const vb& c, const vi& x) {
     vi r;
     GQ_EACH r.q[i] = (x.q[i] ^ c.q[i]) - c.q[i];

@@ -21,6 +21,7 @@ typedef unsigned long long uint64_t;
 typedef float vf;
 typedef int vi;
 typedef unsigned vu;
+typedef int64_t vl;
 typedef bool vb;
 
 constexpr unsigned everyone = ~0u;
@@ -31,7 +32,18 @@ GQ T splat(T x) {
     return x;
 }
 GQ vb uniform(bool c) { return c; }
-GQ vb spread(unsigned word) { return (word >> lane()) & 1u; }
+GQ vb spread(unsigned word) { return word & (1u << lane()); }
+// A shuffle is not made again, as a sum would be at every use to save a register.
+GQ unsigned held(unsigned x) { return __shfl_sync(everyone, x, 0); }
+template <int N, class T>
+struct alignas(N * sizeof(T)) few {
+    T x[N];
+};
+template <int N, class T>
+GQ void load_few(const T* p, T* x) {
+    const few<N, T> values = *reinterpret_cast<const few<N, T>*>(p);
+    GQ_UNROLL for (int i = 0; i < N; ++i) x[i] = values.x[i];
+}
 GQ unsigned ballot(vb c) { return __ballot_sync(everyone, c); }
 template <class T>
 GQ T bcast(T x, int source) {
@@ -39,7 +51,24 @@ GQ T bcast(T x, int source) {
 }
 GQ vu select(vb c, vu a, vu b) { return c ? a : b; }
 GQ vi keep(vb c, vi x) { return c ? x : 0; }
-GQ vi negate_if(vb c, vi x) { return c ? -x : x; }
+// An empty asm keeps the branch, which the assembler makes one predicated instruction; else both sides are computed.
+GQ vi negate_if(vb c, vi x) {
+    if (c) {
+        asm volatile("");
+        x = -x;
+    }
+    return x;
+}
+GQ vi add_if(vi x, vb c, vi y) {
+    if (c) {
+        asm volatile("");
+        x += y;
+    }
+    return x;
+}
+GQ vl keep(vb c, vl x) { return c ? x : 0; }
+GQ vl negate_if(vb c, vl x) { return c ? -x : x; }
+GQ vl times(vi x, int64_t factor) { return x * factor; }
 GQ vi plus_minus(vi x, vb minus, vi y) { return x + y * (minus ? -1 : 1); }  // one multiply-add
 template <class T>
 GQ T load(const T* p) {
@@ -53,7 +82,7 @@ template <class T>
 GQ vi load_int(const T* p) {
     return p[lane()];
 }
-GQ void add_each(int64_t* p, vi x) { p[lane()] += x; }
+GQ void add_each(int64_t* p, vl x) { p[lane()] += x; }
 
 GQ vf as_float(vi x) { return __int_as_float(x); }
 GQ vi as_int(vf x) { return __float_as_int(x); }
@@ -61,10 +90,12 @@ GQ vi as_int(vu x) { return int(x); }
 GQ vu as_unsigned(vi x) { return unsigned(x); }
 GQ vf to_float(vi x) { return __int2float_rn(x); }
 GQ vi truncate(vf x) { return __float2int_rz(x); }
+GQ vl truncate_wide(vf x) { return __float2ll_rz(x); }
 GQ vf smaller(vf a, float b) { return a < b ? a : b; }
 GQ void mul_wide(unsigned m, vu a, vu& high, vu& low) {
-    high = __umulhi(m, a);
-    low = m * a;
+    const uint64_t product = uint64_t(m) * a;  // one instruction; high and low asked for apart would be two
+    high = unsigned(product >> 32);
+    low = unsigned(product);
 }
 template <class T, class F>
 GQ void in_pieces(T (&x)[4], F f) {
@@ -83,6 +114,12 @@ GQ void put(T* p, U x) {
     __syncwarp();
     if (lane() == 0) *p = T(x);
     __syncwarp();
+}
+template <int N, class T>
+GQ void put_few(T* p, const T* x) {
+    few<N, T> values;
+    GQ_UNROLL for (int i = 0; i < N; ++i) values.x[i] = x[i];
+    put(reinterpret_cast<few<N, T>*>(p), values);
 }
 template <class F>
 GQ void each(int n, F f) {

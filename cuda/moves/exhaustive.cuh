@@ -91,7 +91,7 @@ GQ void sweep_exhaustive(Ensemble& e, int sweep) {
 
 // EXHAUSTIVE.
 template <int STRATEGY>
-GQ void advance_exhaustive(Ensemble& e, int sweeps, const void* = nullptr) {
+GQ void advance_exhaustive(Ensemble& e, int sweeps) {
     advance_by(e, sweeps, [&](int sweep) { sweep_exhaustive<STRATEGY>(e, sweep); }, [](int) {});
 }
 

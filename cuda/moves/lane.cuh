@@ -2,54 +2,145 @@
 //
 // A variable's bits in 32 chains are one word, so the parity or the product of an entry's members costs one scalar
 // operation a member for all 32 chains. Gains are computed afresh: nothing but bits is stored, any degree works.
+// A warp walks WORDS times 32 chains at once, a variable's words side by side: entries are read once for them all.
+// Lanes past the last chain walk too, and nobody looks at them.
 #pragma once
 #include "../layouts.cuh"
 #include "../numeric.cuh"
 #include "../streams.cuh"
 namespace gq {
 
-template <int STRATEGY>
-GQ vi lane_gain(const Problem& p, int variable, const uint32_t* spins) {
-    const auto* weights = static_cast<const int32_t*>(p.weights);
-    vi gain = splat(int(p.base[variable]));
-    GQ_ROLLED for (int entry = p.offsets[variable]; entry < p.offsets[variable + 1]; ++entry) {
-        unsigned word;
+// Gains of variables 0, 1, 2, ... in turn: a variable's entries, and an entry's members, begin where the last ones end.
+template <int STRATEGY, int WORDS>
+struct LaneWalk {
+    const Problem& p;
+    const uint32_t* spins;
+    const int32_t* entry = static_cast<const int32_t*>(p.weights);
+    const int32_t* member = p.members;
+    int done = 0;  // entries
+
+    // `base`, `end`: of the variable.
+    GQ_MEMBER void next(int base, int end, vi (&gain)[WORDS]) {
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) gain[k] = splat(base);
         if constexpr (STRATEGY == LANE_NEIGHBOUR) {
-            word = spins[p.members[entry]];
+            GQ_ROLLED do {
+                int e[4];
+                load_few<4>(entry, e);
+                entry += 4;
+                add(e[0], spins + WORDS * e[1], gain);
+                add(e[2], spins + WORDS * e[3], gain);
+                done += 2;
+            }
+            while (done < end);
         } else {
-            word = STRATEGY == LANE_PRODUCT ? ~0u : 0u;
-            for (int m = p.member_offsets[entry]; m < p.member_offsets[entry + 1]; ++m)
-                word = STRATEGY == LANE_PRODUCT ? word & spins[p.members[m]] : word ^ spins[p.members[m]];
+            GQ_ROLLED for (; done < end; ++done) {
+                int e[2];
+                load_few<2>(entry, e);
+                entry += 2;
+                uint32_t word[WORDS];
+                GQ_UNROLL for (int k = 0; k < WORDS; ++k) word[k] = STRATEGY == LANE_PRODUCT ? ~0u : 0u;
+                for (const auto* const last = p.members + e[1]; member < last; ++member) {
+                    uint32_t bits[WORDS];
+                    load_few<WORDS>(spins + WORDS * *member, bits);
+                    GQ_UNROLL for (int k = 0; k < WORDS; ++k) word[k] =
+                        STRATEGY == LANE_PRODUCT ? word[k] & bits[k] : word[k] ^ bits[k];
+                }
+                add(e[0], word, gain);
+            }
         }
-        gain = gain + keep(spread(word), splat(int(weights[entry])));
     }
-    return gain;
+    GQ_MEMBER void add(int weight, const uint32_t* words, vi (&gain)[WORDS]) {
+        uint32_t word[WORDS];
+        load_few<WORDS>(words, word);
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) gain[k] = add_if(gain[k], spread(word[k]), splat(weight));
+    }
+};
+
+// Where a variable's entries begin, and where an entry's members do.
+GQ int first_entry(const Problem& p, int variable) { return variable ? p.ends[variable - 1] : 0; }
+GQ int first_member(const Problem& p, int entry) {
+    return entry ? static_cast<const int32_t*>(p.weights)[2 * entry - 1] : 0;
 }
 
-// Variable v draws word v & 3 at position v >> 2. `energy`: 32 elements, one a chain. Returns the number of
-// accepted flips.
+// The gain of any variable.
 template <int STRATEGY>
-GQ int64_t lane_sweep(const Problem& p, uint32_t* spins, const vf& temperature, unsigned first_chain, unsigned valid,
-                      unsigned sweep, key seed, int64_t* energy) {
-    int64_t flips = 0;
-    vu word[4];
-    for (int v = 0; v < p.n; v += 8) {
-        vi change = splat(0);  // of eight variables: 8 rises below 2^28 fit in 32 bits
-        GQ_UNROLL for (int i = 0; i < 8; ++i) {
-            const int j = v + i;
-            if (j >= p.n) break;
-            if ((i & 3) == 0)
-                philox(splat(unsigned(j >> 2)), splat(sweep), lane() + first_chain, splat(unsigned(FLIP)), seed, word);
-            const vu r = word[i & 3];
-            const vi rise = negate_if(spread(spins[j]), lane_gain<STRATEGY>(p, j, spins));
-            const unsigned hit = accepted(rise, threshold(r, temperature), tails(r)) & valid;
-            put(&spins[j], spins[j] ^ hit);
-            change = change + keep(spread(hit), rise);
-            flips += population(hit);
+GQ auto lane_gain(const Problem& p, int variable, const uint32_t* spins) {
+    const int begin = first_entry(p, variable);
+    const auto* member = STRATEGY == LANE_NEIGHBOUR ? p.members : p.members + first_member(p, begin);
+    LaneWalk<STRATEGY, 1> walk = {p, spins, static_cast<const int32_t*>(p.weights) + 2 * begin, member, begin};
+    vi gain[1];
+    walk.next(p.base[variable], p.ends[variable], gain);
+    return gain[0];
+}
+
+// Flips a variable in the chains of `hit`.
+template <int STRATEGY>
+GQ void lane_flip(const Problem&, int variable, uint32_t* spins, unsigned hit) {
+    put(&spins[variable], spins[variable] ^ hit);
+}
+
+// To be called where bits were written otherwise.
+template <int STRATEGY>
+GQ void lane_recount(const Problem&, const uint32_t*) {}
+
+// What 32 chains bring to a sweep, and what it changes of them.
+struct LaneChains {
+    vf temperature;
+    vu chain;
+    int64_t* energy;  // 32 elements, one a chain, or null where there is no chain
+    vi flips;         // each chain's accepted ones
+};
+
+// Variable v draws word v & 3 at position v >> 2.
+template <int STRATEGY, int WORDS>
+GQ void lane_sweep(const Problem& p, uint32_t* spins, LaneChains (&chains)[WORDS], unsigned sweep, key seed) {
+    LaneWalk<STRATEGY, WORDS> walk = {p, spins};
+    const RoundKeys keys(seed);
+    vu random[WORDS][4];
+    vi change[WORDS];  // of eight variables: 8 rises below 2^28 fit in 32 bits
+    const auto draw = [&](int v) {
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k)
+            philox(splat(unsigned(v >> 2)), splat(sweep), chains[k].chain, splat(unsigned(FLIP)), keys, random[k]);
+    };
+    const auto visit = [&](int v, int base, int end, int turn) {
+        vi gain[WORDS];
+        uint32_t set[WORDS];
+        walk.next(base, end, gain);
+        load_few<WORDS>(spins + WORDS * v, set);
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) {
+            const vu& r = pick(random[k], turn);
+            const vi rise = negate_if(spread(set[k]), gain[k]);
+            const vb lost = rejected(rise, threshold(r, chains[k].temperature), r);
+            set[k] ^= ballot(!lost);
+            change[k] = add_if(change[k], !lost, rise);
+            chains[k].flips = add_if(chains[k].flips, !lost, splat(1));
         }
-        add_each(energy, change);
+        put_few<WORDS>(spins + WORDS * v, set);
+    };
+    const auto begin = [&] { GQ_UNROLL for (int k = 0; k < WORDS; ++k) change[k] = splat(0); };
+    const auto close = [&] {
+        GQ_UNROLL for (int k = 0; k < WORDS; ++k) if (chains[k].energy) add_each(chains[k].energy, change[k]);
+    };
+    int v = 0;
+    for (; v + 8 <= p.n; v += 8) {
+        int base[8], end[8];
+        load_few<4>(p.base + v, base);
+        load_few<4>(p.base + v + 4, base + 4);
+        load_few<4>(p.ends + v, end);
+        load_few<4>(p.ends + v + 4, end + 4);
+        begin();
+        GQ_UNROLL for (int i = 0; i < 8; ++i) {
+            if ((i & 3) == 0) draw(v + i);
+            visit(v + i, base[i], end[i], i & 3);
+        }
+        close();
     }
-    return flips;
+    begin();
+    for (; v < p.n; ++v) {
+        if ((v & 3) == 0) draw(v);
+        visit(v, p.base[v], p.ends[v], v & 3);
+    }
+    close();
 }
 
 }  // namespace gq

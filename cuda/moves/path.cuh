@@ -56,6 +56,11 @@ GQ unsigned along(unsigned from, unsigned joined, unsigned carry) {
 template <int STRATEGY>
 GQ int64_t path_sweep(Ensemble& e, const Problem& p, const Path& path, int warp, int sweep) {
     const int last = path.last();
+    const auto problem = [&](int word) {
+        Problem own = p;
+        own.sums += int64_t(word) * p.groups * 32;
+        return own;
+    };
     const auto spins = [&](int word) { return e.spins + int64_t(first_of(e, warp + word) >> 5) * p.n; };
     const auto valid = [&](int word) {
         return lower_bits(word + 1 == path.words ? path.used : 32) & lower_bits(chains_of(e, warp + word));
@@ -80,7 +85,7 @@ GQ int64_t path_sweep(Ensemble& e, const Problem& p, const Path& path, int warp,
             const unsigned neighbour = (((bits << 1) | (before >> 31)) & ~bottom) | ((top >> last) & bottom);
             const vi draw = as_int(load(draws + 128 * w + 32) >> 8);
             const unsigned joined = ~(bits ^ neighbour) & ballot(chance > draw) & valid(w);
-            const auto rise = negate_if(spread(bits), lane_gain<STRATEGY>(p, v, spins(w)));
+            const auto rise = negate_if(spread(bits), lane_gain<STRATEGY>(problem(w), v, spins(w)));
             each(32, [&](int l) { path.rises[32 * w + l] = mine(rise, l); });
             put(&path.joined[w], joined);
             reached = along(bottom, joined & ~bottom, reached);
@@ -97,13 +102,17 @@ GQ int64_t path_sweep(Ensemble& e, const Problem& p, const Path& path, int warp,
             const vf most = neg_log_uniform(r) * temperature;
             const unsigned accepted = vote(32, [&](int l) {
                 if (!((heads >> l) & 1u)) return false;
-                int64_t sum = 0;
+                int64_t high = 0, low = 0;  // the sum is high 2^32 + low: it may take more than 64 bits
                 int at = 32 * w + l;
                 do {
-                    sum += path.rises[at];
+                    high += path.rises[at] >> 32;
+                    low += path.rises[at] & 0xffffffff;
                     at = path.next(at);
                 } while ((path.joined[at >> 5] >> (at & 31)) & 1u);
-                return sum == 0 ? (mine(r, l) & 1u) == 1u : rounded(sum) <= mine(most, l);
+                high += low >> 32;
+                low &= 0xffffffff;
+                if ((high | low) == 0) return (mine(r, l) & 1u) == 1u;
+                return rounded(high) * 0x1p32f + rounded(low) <= mine(most, l);
             });
             hit = along(accepted, joined & ~path.bottom_of(w), hit);
             put(&path.hit[w], hit);
@@ -115,7 +124,7 @@ GQ int64_t path_sweep(Ensemble& e, const Problem& p, const Path& path, int warp,
             hit = along(path.hit[w] | (around & bottom), path.joined[w] & ~bottom, hit);
             if (!hit) continue;
             const int c = first_of(e, warp + w);
-            put(&spins(w)[v], spins(w)[v] ^ hit);
+            lane_flip<STRATEGY>(problem(w), v, spins(w), hit);
             each(32, [&](int l) { e.energy[c + l] += (hit >> l) & 1u ? path.rises[32 * w + l] : 0; });
             flips += population(hit);
         }
@@ -124,13 +133,12 @@ GQ int64_t path_sweep(Ensemble& e, const Problem& p, const Path& path, int warp,
 }
 
 template <int STRATEGY>
-GQ void advance_path(Ensemble& e, int sweeps, const void* = nullptr) {
+GQ void advance_path(Ensemble& e, int sweeps) {
     const int words = e.option[1];
     const auto all = [&](int sweep) {
-        const Problem problem = e.problem;  // a copy, as in each_warp_of_lanes
         int64_t flips = 0;
         for (int w = words * team_rank(); w < warps(e); w += words * team_size())
-            flips += path_sweep<STRATEGY>(e, problem, path_of(e, w), w, sweep);
+            flips += path_sweep<STRATEGY>(e, of_warp(e, w), path_of(e, w), w, sweep);
         each(1, [&](int) { add(&e.flips, flips); });
         team_sync();
         each_warp_of_lanes(e, [](const Problem&, const uint32_t*, int) { return 0; });

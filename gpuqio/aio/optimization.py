@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from gpuqio.facade.exhaustive import Exhaustive
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.population_annealing import PopulationAnnealing
 from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
+from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
+from gpuqio.facade.tabu import Tabu
 from gpuqio.facade.target import HardwarePlatform, Solver
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.terms import GroupType, SlcTerm, Term, TermBase
@@ -14,12 +17,15 @@ __all__ = [
     "GroupType",
     "HardwarePlatform",
     "ParallelTempering",
+    "PopulationAnnealing",
     "Problem",
     "ProblemType",
     "QuantumMonteCarlo",
     "SimulatedAnnealing",
     "SlcTerm",
     "Solver",
+    "SubstochasticMonteCarlo",
+    "Tabu",
     "Term",
     "TermBase",
 ]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gpuqio.engines.device_memory import Arena, Block
 from gpuqio.engines.device_stream import DeviceStream
-from gpuqio.engines.ensemble import Bits, Descriptor, EnsembleBase, inputs, state, to_words
+from gpuqio.engines.ensemble import Bits, Descriptor, EnsembleBase, first_words, inputs, state
 from gpuqio.engines.kernels import narrowest
 from gpuqio.errors import EngineUnavailable
 from gpuqio.pack import Layout
@@ -34,7 +34,7 @@ class CudaChains(EnsembleBase):
     Args:
         layout: the packed problem, at least one variable.
         stage: what the chains are to do.
-        initial: (n,) first bits of every chain; None for random ones.
+        initial: first bits, (n,) of every chain or (chains, n); None for random ones.
         goal: stop after the sweep that brings a best energy to this or below.
     """
 
@@ -48,7 +48,7 @@ class CudaChains(EnsembleBase):
         given = inputs(layout, stage)
         given["weights"] = given["weights"].astype(kind, copy=False)
         if initial is not None:
-            given["initial"] = to_words(initial)
+            given["initial"] = first_words(layout, stage, initial)
         self._given: dict[str, npt.NDArray[Any]] | None = given
         kept = {name: length * np.dtype(kind).itemsize for name, (kind, length) in state(layout, stage).items()}
         sizes = {name: array.nbytes for name, array in given.items()}

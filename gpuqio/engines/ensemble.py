@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from gpuqio.pack import Layout, Strategy
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["Descriptor", "EnsembleBase", "inputs", "state", "to_words"]
+__all__ = ["Descriptor", "EnsembleBase", "first_words", "inputs", "state"]
 
 Bits = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint32]
@@ -31,8 +32,13 @@ class ProblemDescriptor(ctypes.Structure):
     _fields_ = (
         ("strategy", ctypes.c_int32),
         ("n", ctypes.c_int32),
-        *((name, _P) for name in ("base", "weights", "offsets", "members", "member_offsets")),
+        ("num_members", ctypes.c_int32),
+        *((name, _P) for name in ("base", "weights", "ends", "members")),
         ("zero_energy", ctypes.c_int64),
+        ("parity", ctypes.c_int32),
+        ("groups", ctypes.c_int32),
+        *((name, _P) for name in ("wide_base", "wide_weights", "group_offsets", "group", "slope", "factor")),
+        *((name, _P) for name in ("zero_sums", "sums")),
     )
 
 
@@ -61,16 +67,18 @@ class Descriptor(ctypes.Structure):
 
 def inputs(layout: Layout, stage: Stage) -> dict[str, npt.NDArray[Any]]:
     """What the kernels read and never write, by the field that points to it."""
-    return {
+    given = {
         "base": layout.base,
         "weights": layout.weights,
-        "offsets": layout.offsets,
+        "ends": layout.ends,
         "members": layout.members,
-        "member_offsets": layout.member_offsets,
         "temperature": stage.temperatures(layout),
         "gap": stage.gaps(layout),
         "table": stage.move.table(layout, stage),
     }
+    if layout.groups is not None:
+        given |= {field.name: getattr(layout.groups, field.name) for field in fields(layout.groups)}
+    return given
 
 
 def state(layout: Layout, stage: Stage) -> dict[str, tuple[type[np.generic], int]]:
@@ -80,6 +88,7 @@ def state(layout: Layout, stage: Stage) -> dict[str, tuple[type[np.generic], int
     dense = layout.strategy is Strategy.WINDOW
     spins = chains * words if dense else warps * n
     return {
+        "sums": (np.int32, 32 * warps * len(layout.fixed.groups)),
         "gains": (np.int32, chains * words * 32 if dense else 0),
         "spins": (np.uint32, spins),
         "energy": (np.int64, 32 * warps),
@@ -106,7 +115,14 @@ class EnsembleBase:
     def __init__(self, layout: Layout, stage: Stage, goal: int | None, weight_bytes: int) -> None:
         self.layout, self.stage = layout, stage
         self._descriptor = Descriptor(
-            ProblemDescriptor(layout.strategy.value, layout.num_variables, zero_energy=layout.zero_energy),
+            ProblemDescriptor(
+                layout.strategy.value,
+                layout.num_variables,
+                len(layout.members),
+                zero_energy=layout.zero_energy,
+                parity=layout.problem.is_ising,
+                groups=len(layout.fixed.groups),
+            ),
             seed_low=stage.seed & 0xFFFFFFFF,
             seed_high=stage.seed >> 32,
             chains=stage.chains,
@@ -165,11 +181,20 @@ class EnsembleBase:
         return np.ascontiguousarray(lanes.transpose(0, 2, 1)).reshape(-1, n)[:chains]
 
 
-def to_words(bits: Bits) -> Words:
-    """(n,) bits as words of 32, the first bit lowest."""
-    padded = np.zeros(-(-len(bits) // 32) * 32, np.uint8)
-    padded[: len(bits)] = bits
-    return np.packbits(padded, bitorder="little").view("<u4")
+def first_words(layout: Layout, stage: Stage, bits: Bits) -> Words:
+    """First states, (n,) for every chain or (chains, n), laid out as the spins."""
+    n, chains = layout.num_variables, stage.chains
+    if layout.strategy is Strategy.WINDOW:
+        return _to_words(np.broadcast_to(bits, (chains, n))).reshape(-1)
+    lanes = np.zeros((-(-chains // 32) * 32, n), np.uint8)
+    lanes[:chains] = bits
+    return _to_words(lanes.reshape(-1, 32, n).transpose(0, 2, 1)).reshape(-1)
+
+
+def _to_words(bits: Bits) -> Words:
+    """(..., k) bits as (..., k / 32) words, rounded up; the first bit lowest."""
+    room = [(0, 0)] * (bits.ndim - 1) + [(0, -bits.shape[-1] % 32)]
+    return np.ascontiguousarray(np.packbits(np.pad(bits, room), axis=-1, bitorder="little")).view("<u4")
 
 
 def _from_words(words: Words) -> Bits:

@@ -47,6 +47,9 @@ OPTIONS = ("-std=c++17", "-fmad=false")
 REGISTER_WINDOWS = 8
 """Up to so many windows of 32 variables a chain's gains are held in registers: window_1 to window_8."""
 
+ENOUGH_WARPS = 8
+"""Of a multiprocessor: with an instruction every five clocks each, they issue 0.4 of what four schedulers can."""
+
 _INCLUDE = re.compile(r'\s*#include "(.+)"')
 _SKIPPED = re.compile(r"\s*#pragma once")
 _NAMES = {
@@ -54,6 +57,7 @@ _NAMES = {
     Strategy.LANE_NEIGHBOUR: "neighbour",
     Strategy.LANE_PARITY: "parity",
     Strategy.LANE_PRODUCT: "product",
+    Strategy.LANE_GROUPED: "grouped",
 }
 _lock = threading.Lock()
 _modules: dict[tuple[int, str], Any] = {}
@@ -142,9 +146,12 @@ def advance_launch(layout: Layout, chains: int, most_shared: int) -> Launch:
 
     Dense up to 64 variables and 128 chains: gains in the registers of one thread a chain. Dense up to 256: in the
     registers of one warp a chain. Larger: in memory. The matrix comes into shared memory where it fits.
+
+    Sparse and k-local: the problem and its chains' bits come into shared memory where they fit. A warp then walks 64
+    chains at once, which halves what it does besides, if that leaves warps enough to hide its waits.
     """
     if layout.strategy is not Strategy.WINDOW:
-        return Launch(f"lane_{_NAMES[layout.strategy]}", THREADS, 0)
+        return _lane_launch(layout, chains, most_shared)
     words = -(-layout.num_variables // 32)
     rows = layout.num_variables * 64 * words * 4
     if words <= 2 and chains <= THREADS and rows <= most_shared:
@@ -161,18 +168,39 @@ def move_launch(layout: Layout, move: Move) -> Launch:
 
 def chains_a_warp(name: str) -> int:
     """How many chains a warp of an entry that sweeps takes at a time."""
-    return 1 if name.startswith("window") else 32
+    if name.startswith("window"):
+        return 1
+    return 64 if name.startswith("near") and name.endswith("_2") else 32
 
 
 def block_sizes(name: str, chains: int) -> list[int]:
     """The threads that a block of an entry may have, ascending: a warp beyond four only if there are chains for it.
 
-    An entry with its chains in registers needs a thread for each, and has no use for more.
+    An entry with its chains in registers needs a thread for each, and one with their bits in shared memory a warp for
+    what fits there; neither has use for more.
     """
     warps = -(-chains // chains_a_warp(name))
-    if name.startswith("register"):
-        return [32 * warps]
+    if name.startswith(("register", "near")):
+        return [min(THREADS, 32 * warps)]
     return [THREADS, *(threads for threads in (2 * THREADS, MOST_THREADS) if threads <= 32 * warps)]
+
+
+def _lane_launch(layout: Layout, chains: int, most_shared: int) -> Launch:
+    name = _NAMES[layout.strategy]
+    if layout.strategy is Strategy.LANE_GROUPED:
+        return Launch(f"lane_{name}", THREADS, 0)
+    warps = -(-chains // 32)
+    arrays = (layout.weights.size, layout.num_variables, layout.num_variables, len(layout.members))
+    for words in (2, 1):
+        groups = -(-warps // words)
+        size = 4 * (sum(-(-length // 4) * 4 for length in arrays) + groups * words * layout.num_variables)
+        if size > most_shared:
+            continue
+        threads = min(THREADS, 32 * groups)
+        resident = 2 * (most_shared // size) * (threads // 32)  # a block has half a multiprocessor's memory at most
+        if words == 1 or (warps > 1 and resident >= ENOUGH_WARPS):
+            return Launch(f"near_{name}_{words}", threads, size)
+    return Launch(f"lane_{name}", THREADS, 0)
 
 
 def narrowest(layout: Layout) -> str:

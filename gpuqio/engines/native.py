@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gpuqio.engines.ensemble import Descriptor, EnsembleBase, inputs, state, to_words
+from gpuqio.engines.ensemble import Descriptor, EnsembleBase, first_words, inputs, state
 from gpuqio.errors import EngineUnavailable
 from gpuqio.pack import Layout
 from gpuqio.solvers.stage import Stage
@@ -62,6 +62,8 @@ def _load(isa: str) -> ctypes.CDLL:
     lib.gq_advance.restype = None
     lib.gq_philox.argtypes = (_P, _P, _P, ctypes.c_int32)
     lib.gq_philox.restype = None
+    lib.gq_boltzmann.argtypes = (_P, _P, ctypes.c_int32)
+    lib.gq_boltzmann.restype = None
     lib.gq_neg_log_uniform.argtypes = (_P, _P, ctypes.c_int32)
     lib.gq_neg_log_uniform.restype = None
     if lib.gq_ensemble_bytes() != ctypes.sizeof(Descriptor):
@@ -75,7 +77,7 @@ class Ensemble(EnsembleBase):
     Args:
         layout: the packed problem, at least one variable.
         stage: what the chains are to do.
-        initial: (n,) first bits of every chain; None for random ones.
+        initial: first bits, (n,) of every chain or (chains, n); None for random ones.
         goal: stop after the sweep that brings a best energy to this or below.
         lib: the library to run in; every one gives the same bits.
     """
@@ -94,7 +96,7 @@ class Ensemble(EnsembleBase):
         self._arrays |= {name: np.zeros(length, kind) for name, (kind, length) in state(layout, stage).items()}
         self._descriptor.point({name: array.ctypes.data for name, array in self._arrays.items()})
         self.address = ctypes.addressof(self._descriptor)
-        first = None if initial is None else to_words(initial)
+        first = None if initial is None else first_words(layout, stage, initial)
         self.lib.gq_start(self.address, None if first is None else first.ctypes.data)
 
     @property

@@ -111,7 +111,9 @@ class Solve(Generic[C]):
         if chains.reached_goal:
             self.stop_reason = StopReason.COST_LIMIT
             return
-        stage = self._plan.after(Trial(chains.stage, chains.lowest, chains.reached, chains.swaps, chains.log))
+        states = chains.best_energies, chains.best_bits
+        trial = Trial(chains.stage, chains.lowest, chains.reached, chains.swaps, chains.log, *states)
+        stage = self._plan.after(trial)
         if stage is None:
             self.stop_reason = StopReason.CONVERGED if self._plan.converged else StopReason.COMPLETED
             if self._proven:
@@ -124,14 +126,14 @@ class Solve(Generic[C]):
 
     def result(self, engine: str, device: str, reason: StopReason | None) -> Result:
         """The best so far. `reason` says why, if it has not ended by itself."""
-        stop_reason = self.stop_reason or reason or StopReason.COMPLETED
+        stop_reason, shape = self.stop_reason or reason or StopReason.COMPLETED, self._solver.shape
         if self.chains is None:
             costs = self._problem.evaluate_states(self.layout.problem.variables, np.zeros((1, 0), np.int8))
             parameters = {**self._solver.parameters(), "seed": self._seed}
             report = Report(engine, device, "none", 0, 0, 0, 0, self.seconds, 0.0, stop_reason)
-            return Result(self.layout.problem.variables, np.zeros((1, 0), np.int8), costs, parameters, report)
+            return Result(self.layout.problem.variables, np.zeros((1, 0), np.int8), costs, parameters, report, shape)
         best = self._keep_best()
-        bits, optima = best.stage.move.solutions(
+        bits = best.stage.move.solutions(
             best.best_bits(), best.best_energies, best.log, self._solver.number_of_solutions
         )
         states = self._values(bits)
@@ -141,7 +143,6 @@ class Solve(Generic[C]):
         if stage.exchange:  # a ladder stopped early is a shorter run on the same ladder
             stage = replace(stage, sweeps=max(best.sweeps, 1))
         sweeps, flips, exchanges = map(sum, zip(*self._ended, _work(self.chains), strict=True))
-        fixed = self.layout.fixed
         report = Report(
             engine=engine,
             device=device,
@@ -151,14 +152,16 @@ class Solve(Generic[C]):
             flips=flips,
             exchanges=exchanges,
             seconds=self.seconds,
-            resolution=0.0 if fixed.is_exact else fixed.unit,
+            resolution=self.layout.fixed.resolution,
             stop_reason=stop_reason,
-            optima=optima,
+            statistics=best.stage.move.statistics(self.layout, best.stage, best.best_energies, best.log, best.sweeps),
         )
-        return Result(self.layout.problem.variables, states[order], costs[order], self._plan.parameters(stage), report)
+        echo, variables = self._plan.parameters(stage), self.layout.problem.variables
+        return Result(variables, states[order], costs[order], echo, report, shape)
 
     def _begin(self, stage: Stage) -> None:
-        self.chains = self._start(self.layout, stage, self._first_bits(), self._goal())
+        first = self._first_bits() if stage.initial is None else stage.initial
+        self.chains = self._start(self.layout, stage, first, self._goal())
         self.take_stock()  # its first states may have reached the cost limit already
 
     def _keep_best(self) -> C:

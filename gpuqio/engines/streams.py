@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Purpose", "neg_log_uniform", "philox", "threshold"]
+__all__ = ["Purpose", "boltzmann", "neg_log_uniform", "philox", "threshold"]
 
 Words = npt.NDArray[np.uint32]
 Float32s = npt.NDArray[np.float32]
@@ -22,7 +22,10 @@ class Purpose(IntEnum):
     INIT = 0
     FLIP = 1
     EXCHANGE = 2
+    RESAMPLE = 3
+    STEP = 4
     BOND = 5
+    TABU = 6
 
 
 def philox(position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int) -> Words:
@@ -64,8 +67,29 @@ def neg_log_uniform(words: Words) -> Float32s:
     return (np.int32(24) - exponent).astype(np.float32) * np.float32(float.fromhex("0x1.62e43p-1")) - t * p
 
 
-def threshold(words: Words, temperature: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """The largest energy rise each word accepts at `temperature` (float32, integer energy units)."""
+def threshold(words: Words, temperature: npt.ArrayLike, rise_bits: int = 30) -> npt.NDArray[np.int64]:
+    """The largest energy rise each word accepts at `temperature` (float32, integer energy units).
+
+    Cut at 2^rise_bits: see `Layout.rise_bits`.
+    """
     with np.errstate(over="ignore"):
         scaled = neg_log_uniform(words) * np.asarray(temperature, np.float32)
-    return np.minimum(scaled, np.float32(2**30)).astype(np.int64)
+    return np.minimum(scaled, np.float32(2**rise_bits)).astype(np.int64)
+
+
+_POWER = tuple(
+    np.float32(float.fromhex(c))
+    for c in ("-0x1.edcd62p-11", "0x1.2d73aep-7", "-0x1.c4f55cp-5", "0x1.ebe2c6p-3", "-0x1.62e3b6p-1", "0x1p+0")
+)
+
+
+def boltzmann(x: Float32s) -> npt.NDArray[np.int64]:
+    """floor(2^26 exp(-x)) for x >= 0; operation for operation as in resample.cuh."""
+    y = np.minimum(x * np.float32(float.fromhex("0x1.715476p+0")), np.float32(31))
+    whole = y.astype(np.int32)
+    f = y - whole.astype(np.float32)
+    p = np.full_like(f, _POWER[0])
+    for coefficient in _POWER[1:]:
+        p = p * f + coefficient
+    weights: npt.NDArray[np.int64] = (p * np.float32(2**26)).astype(np.int64) >> whole
+    return weights

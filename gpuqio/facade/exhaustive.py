@@ -16,8 +16,8 @@ class Exhaustive(Solver[W]):
     Args:
         workspace: where to solve.
         name: target id.
-        all_optima: return every optimal configuration, 1024 at most; ``result.report.optima`` says how many there
-            are in all.
+        all_optima: return every optimal configuration, 1024 at most; ``result.report.statistics["optima"]`` says how
+            many there are in all.
         timeout: seconds of solving after which the best so far is returned, without proof.
         seed: of the first states, which matter only to solutions after the best.
         number_of_solutions: distinct configurations to return at most, 1 to 10. The first is optimal; the others are

@@ -53,10 +53,14 @@ class JobDetails:
     @classmethod
     def of(cls, request: Request, record: JobRecord | None) -> JobDetails:
         """Details of a job; a job without a `record` has not been submitted yet, and waits."""
+        prefix = request.target.partition(".")[0]
+        provider = "Microsoft" if prefix in ("", "microsoft") else prefix
         about = cls(
             id=request.job_id,
             name=request.name,
             target=request.target,
+            provider_id=provider,
+            output_data_format=f"microsoft.qio-results.{'v1' if provider == '1qbit' else 'v2'}",
             status=JobStatus.Waiting.value,
             input_params=dict(request.params),
         )
@@ -66,6 +70,8 @@ class JobDetails:
             id=about.id,
             name=about.name,
             target=about.target,
+            provider_id=about.provider_id,
+            output_data_format=about.output_data_format,
             input_params=about.input_params,
             status=record.status.value,
             creation_time=record.created,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gpuqio.errors import InvalidParameter
 from gpuqio.facade.target import HardwarePlatform, Solver, W
 
-__all__ = ["SOLVERS", "ParallelTempering", "SimulatedAnnealing"]
+__all__ = ["ParallelTempering", "SimulatedAnnealing"]
 
 
 class ParallelTempering(Solver[W]):
@@ -80,6 +80,10 @@ class ParallelTempering(Solver[W]):
         }
         super().__init__(workspace, name, params=params)
 
+    def supports_grouped_terms(self) -> bool:
+        """True."""
+        return True
+
 
 class SimulatedAnnealing(Solver[W]):
     """Independent runs from hot to cold: quick, and a good first try on smooth problems.
@@ -137,6 +141,6 @@ class SimulatedAnnealing(Solver[W]):
         }
         super().__init__(workspace, name, params=params)
 
-
-SOLVERS: tuple[type[ParallelTempering[Any] | SimulatedAnnealing[Any]], ...] = (ParallelTempering, SimulatedAnnealing)
-"""The solvers a workspace lists."""
+    def supports_grouped_terms(self) -> bool:
+        """True."""
+        return True

@@ -12,9 +12,7 @@ from gpuqio.backend import Backend, JobRecord, Request
 from gpuqio.engines.base import Work
 from gpuqio.engines.choice import engine_name
 from gpuqio.errors import BackendUnavailable, InputError, InvalidParameter, InvalidProblem, JobFailed
-from gpuqio.facade.exhaustive import Exhaustive
-from gpuqio.facade.microsoft import SOLVERS, ParallelTempering, SimulatedAnnealing
-from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
+from gpuqio.facade.solvers import SOLVERS
 from gpuqio.facade.target import AnySolver, Solver, Target, specification
 from gpuqio.problem import Problem
 from gpuqio.result import Result
@@ -26,11 +24,6 @@ RESOURCE_ID = re.compile(
     r"^/subscriptions/([a-fA-F0-9-]*)/resourceGroups/([^\s/]*)/providers/Microsoft\.Quantum/Workspaces/([^\s/]*)$",
     re.IGNORECASE,
 )
-
-_Known = ParallelTempering[Any] | SimulatedAnnealing[Any] | QuantumMonteCarlo[Any] | Exhaustive[Any]
-
-LISTED: tuple[type[_Known], ...] = (*SOLVERS, QuantumMonteCarlo, Exhaustive)
-"""The targets of a workspace."""
 
 # Large enough that crossing into native code costs nothing, small enough to cancel and to share out.
 PROBLEMS_A_CHUNK = 64
@@ -191,7 +184,7 @@ class BaseWorkspace:
 
     def _look_up(self, target: Target[Any]) -> None:
         name, provider = target.name, target.provider_id
-        if not any(name.lower() in solver.target_names for solver in LISTED):
+        if not any(name.lower() in solver.target_names for solver in SOLVERS):
             raise InvalidParameter(
                 f"Cannot refresh the Target status: target '{name}' of provider '{provider}' not found.",
                 field="name",
@@ -199,7 +192,7 @@ class BaseWorkspace:
             )
 
     def _targets(self, name: str | None, provider_id: str | None) -> Solver[Any] | list[Solver[Any]]:
-        offered: list[Solver[Any]] = [s(self) for s in LISTED if name is None or name.lower() in s.target_names]
+        offered: list[Solver[Any]] = [s(self) for s in SOLVERS if name is None or name.lower() in s.target_names]
         found = [s for s in offered if provider_id is None or provider_id.lower() == s.provider_id.lower()]
         return found[0] if len(found) == 1 else found
 

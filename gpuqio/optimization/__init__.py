@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from gpuqio.facade.exhaustive import Exhaustive
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.population_annealing import PopulationAnnealing
 from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
+from gpuqio.facade.schedules import RangeSchedule
+from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
+from gpuqio.facade.tabu import Tabu
 from gpuqio.facade.target import HardwarePlatform, Solver
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.terms import GroupType, SlcTerm, Term, TermBase
@@ -14,12 +18,16 @@ __all__ = [
     "GroupType",
     "HardwarePlatform",
     "ParallelTempering",
+    "PopulationAnnealing",
     "Problem",
     "ProblemType",
     "QuantumMonteCarlo",
+    "RangeSchedule",
     "SimulatedAnnealing",
     "SlcTerm",
     "Solver",
+    "SubstochasticMonteCarlo",
+    "Tabu",
     "Term",
     "TermBase",
 ]

@@ -12,8 +12,10 @@ import numpy as np
 import numpy.ma  # np.unique imports it when first called; a fork just then would leave the child hanging
 import numpy.typing as npt
 
-from gpuqio.errors import InvalidProblem, InvalidTerm
+from gpuqio.errors import InvalidTerm
+from gpuqio.pack.grouped import Groups, merged_groups
 from gpuqio.problem import Problem
+from gpuqio.term_store import pack_terms
 
 __all__ = ["Canonical", "canonical"]
 
@@ -29,9 +31,10 @@ class Canonical:
         is_ising: variables are spins in {-1, 1}; otherwise bits in {0, 1}.
         variables: (n,) the original ids, ascending; members below are places in it.
         constant: the sum of all constant terms.
-        degrees: one entry a group, ascending, each at least 1.
-        members: one (m_d, d) array a group, each row ascending, rows sorted.
-        coefficients: one (m_d,) array a group, none zero.
+        degrees: one entry a degree, ascending, each at least 1.
+        members: one (m_d, d) array a degree, each row ascending, rows sorted.
+        coefficients: one (m_d,) array a degree, none zero.
+        groups: the squared sums.
     """
 
     is_ising: bool
@@ -40,6 +43,7 @@ class Canonical:
     degrees: tuple[int, ...]
     members: tuple[Ints, ...]
     coefficients: tuple[Floats, ...]
+    groups: Groups[np.float64]
 
     @property
     def num_variables(self) -> int:
@@ -47,49 +51,49 @@ class Canonical:
 
     @property
     def num_terms(self) -> int:
-        return sum(len(c) for c in self.coefficients)
+        """Counting each linear term of a squared sum."""
+        return sum(len(c) for c in self.coefficients) + len(self.groups.members)
 
     @property
     def degree(self) -> int:
-        """The locality k: most variables in one term; 0 for a constant."""
-        return max(self.degrees, default=0)
+        """The locality k: most variables in one term, squares written out; 0 for a constant."""
+        in_groups = np.diff(self.groups.offsets).max(initial=0)
+        return max(*self.degrees, min(int(in_groups), 2), 0)
 
 
 def canonical(problem: Problem) -> Canonical:
     """The canonical form of `problem`.
 
     Raises:
-        InvalidProblem: whatever `Problem.check` refuses, and grouped terms.
+        InvalidProblem: whatever `Problem.check` refuses.
         InvalidTerm: an ising term names a variable twice.
     """
     problem.check()
-    if problem.is_grouped:
-        raise InvalidProblem(
-            "Grouped terms can't be solved by this version. Write the squared sum out as plain terms.",
-            field="terms_slc",
-            code="AZQ103",
-        )
     arrays = problem.term_arrays()
+    linear = pack_terms(term for group in problem.terms_slc for term in group.terms).arrays
     is_ising = problem.problem_type.spins
-    variables, places = _compacted(arrays.ids)
+    variables, places = _compacted(np.concatenate((arrays.ids, linear.ids)))
+    places, in_groups = places[: len(arrays.ids)], places[len(arrays.ids) :]
+    groups, constants = merged_groups(problem.terms_slc, linear, in_groups)
     places, degrees = _distinct_members(places, np.diff(arrays.offsets), variables, is_ising)
     starts = np.concatenate(([0], np.cumsum(degrees)))[:-1]
 
-    constant = float(np.sort(arrays.coefficients[degrees == 0]).sum())
-    groups: list[tuple[int, Ints, Floats]] = []
+    constant = float(np.sort(np.concatenate((arrays.coefficients[degrees == 0], constants))).sum())
+    terms: list[tuple[int, Ints, Floats]] = []
     for degree in np.unique(degrees[degrees > 0]):
         chosen = np.flatnonzero(degrees == degree)
         rows = places[starts[chosen][:, None] + np.arange(degree)]
         rows, coefficients = _merge(rows, arrays.coefficients[chosen])
         if len(coefficients):
-            groups.append((int(degree), rows, coefficients))
+            terms.append((int(degree), rows, coefficients))
     return Canonical(
         is_ising=is_ising,
         variables=variables,
         constant=constant,
-        degrees=tuple(g[0] for g in groups),
-        members=tuple(g[1] for g in groups),
-        coefficients=tuple(g[2] for g in groups),
+        degrees=tuple(t[0] for t in terms),
+        members=tuple(t[1] for t in terms),
+        coefficients=tuple(t[2] for t in terms),
+        groups=groups,
     )
 
 

@@ -4,47 +4,70 @@ All coefficients become multiples of one unit, a power of two. Where they are su
 halves, ...) nothing is rounded. Otherwise the unit is chosen so that the largest gain takes 27 bits, and each
 coefficient is rounded by at most half a unit: about what float32 fields would lose, but once, not at every flip.
 Costs given to the user never pass through here: they are recomputed from the configuration in float64.
+
+With squared sums the largest energy takes 59 bits instead: a sum is squared as an integer, and squares are large.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from gpuqio.pack.canonical import Canonical, Floats, Ints
+from gpuqio.pack.grouped import Groups
 
-__all__ = ["GAIN_BITS", "FixedPoint", "fixed_point"]
+__all__ = ["ENERGY_BITS", "GAIN_BITS", "FixedPoint", "fixed_point"]
+
+Bools = npt.NDArray[np.bool_]
 
 GAIN_BITS = 27
 """|gain| < 2^27 before rounding, so below 2^28 after it: eight rises add up within 32 bits (lane.cuh)."""
+
+ENERGY_BITS = 59
+"""With groups: |energy| and |rise| < 2^59 before rounding, so below 2^60 after it. A group's sum is then below 2^30,
+and twice that fits in 32 bits (grouped.cuh)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FixedPoint:
     """Attributes:
     exponent: coefficients are integers times 2**-exponent.
-    is_exact: nothing was rounded.
-    coefficients: one (m_d,) integer array for each group of the canonical problem.
+    resolution: twice the most that rounding one coefficient or weight can change a cost; 0.0 if nothing was rounded.
+    coefficients: one (m_d,) integer array for each degree of the canonical problem.
+    groups: its squared sums, each in a unit of its own: integers whose squares are multiples of 2**-exponent.
     """
 
     exponent: int
-    is_exact: bool
+    resolution: float
     coefficients: tuple[Ints, ...]
+    groups: Groups[np.int64]
 
     @property
     def unit(self) -> float:
         """The cost of one integer step."""
         return float(np.ldexp(1.0, -self.exponent))
 
+    @property
+    def is_exact(self) -> bool:
+        return self.resolution == 0
+
 
 def fixed_point(problem: Canonical) -> FixedPoint:
     """The coefficients of `problem` in integer steps."""
-    room = GAIN_BITS - _gain_exponent(problem)
-    needed = max((_fraction_bits(c) for c in problem.coefficients), default=0)
-    exponent = min(room, needed)
+    groups = problem.groups
+    grids = _grids(groups)
+    room = ENERGY_BITS - _energy_exponent(problem) if len(groups) else GAIN_BITS - _gain_exponent(problem)
+    of_terms = [int(_fraction_bits(c).max()) for c in problem.coefficients]
+    of_groups = _fraction_bits(groups.coefficients) + 2 * grids
+    exponent = min(room, max([*of_terms, *of_groups.tolist()], default=0))
     steps = tuple(np.rint(np.ldexp(c, exponent)).astype(np.int64) for c in problem.coefficients)
-    return FixedPoint(exponent=exponent, is_exact=needed <= room, coefficients=steps)
+    rounded, rounding = _rounded(groups, grids, of_groups <= exponent, exponent)
+    if max(of_terms, default=exponent) > exponent:
+        rounding = max(rounding, 1.0)
+    return FixedPoint(exponent, float(np.ldexp(rounding, -exponent)), steps, rounded)
 
 
 def _gain_exponent(problem: Canonical) -> int:
@@ -56,9 +79,46 @@ def _gain_exponent(problem: Canonical) -> int:
     return int(np.frexp(total.max(initial=0.0))[1]) + problem.is_ising
 
 
-def _fraction_bits(coefficients: Floats) -> int:
-    """How many binary places the coefficients have after the point (negative: all are multiples of 2, 4, ...)."""
-    mantissa, exponent = np.frexp(coefficients)
+def _energy_exponent(problem: Canonical) -> int:
+    """The least e such that no two energies are 2^e apart, nor any that far from 0; halves, lest they overflow."""
+    halves = [np.abs(problem.groups.coefficients) * problem.groups.spans**2 / 2]
+    halves += [np.abs(c) * (1.0 if problem.is_ising else 0.5) for c in problem.coefficients]
+    return math.frexp(math.fsum(np.concatenate(halves).tolist()))[1] + 1
+
+
+def _rounded(groups: Groups[np.float64], grids: Ints, exact: Bools, exponent: int) -> tuple[Groups[np.int64], float]:
+    """The groups as integers, and the resolution in units of 2^-exponent.
+
+    Where not all digits fit, either the coefficient is rounded and the weights are exact, which a sum L can turn into
+    L^2 half steps; or the root of the coefficient goes into the weights, and those are rounded: 2 L half steps each.
+    """
+    root = np.sqrt(np.ldexp(np.abs(groups.coefficients), exponent))
+    with np.errstate(over="ignore"):
+        of_coefficient, of_weight = np.ldexp(groups.spans, grids) ** 2, 2 * root * groups.spans
+    rooted = ~exact & (of_weight < of_coefficient)
+    scale = np.where(rooted, root, np.ldexp(1.0, np.where(rooted, 0, grids)))
+    kept = np.rint(np.ldexp(groups.coefficients, exponent - 2 * np.where(rooted, 0, grids)))
+    integers = Groups(
+        coefficients=np.where(rooted, np.sign(groups.coefficients), kept).astype(np.int64),
+        constants=np.rint(groups.constants * scale).astype(np.int64),
+        offsets=groups.offsets,
+        members=groups.members,
+        weights=np.rint(groups.weights * scale[groups.owners]).astype(np.int64),
+    )
+    return integers, float(np.minimum(of_coefficient, of_weight)[~exact].max(initial=0.0))
+
+
+def _grids(groups: Groups[np.float64]) -> Ints:
+    """(g,) binary places that the constant and the weights of each group have after the point."""
+    grids = np.where(groups.constants == 0, 0, _fraction_bits(groups.constants))
+    np.maximum.at(grids, groups.owners, _fraction_bits(groups.weights))
+    return grids
+
+
+def _fraction_bits(values: Floats) -> Ints:
+    """How many binary places each value has after the point (negative: multiples of 2, 4, ...)."""
+    mantissa, exponent = np.frexp(values)
     digits = np.ldexp(mantissa, 53).astype(np.int64)
     trailing = np.frexp((digits & -digits).astype(np.float64))[1] - 1
-    return int((53 - exponent - trailing).max())
+    bits: Ints = 53 - exponent.astype(np.int64) - trailing
+    return bits

@@ -3,7 +3,7 @@
 Every problem is written in bits b: flipping bit i changes the energy by (1 - 2 b_i) G_i with the gain
 G_i = base_i + sum over i's entries of weight x combine(bits of the entry's other members). A spin is s = 1 - 2b, so
 c s_i s_j ... adds -2c to each base and 4c to the weights, combined by parity; a pubo term c x_i x_j ... adds c,
-combined by product. Terms are never expanded.
+combined by product. Terms are never expanded, squared sums neither (gpuqio/pack/grouped.py).
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidProblem
-from gpuqio.pack.canonical import Canonical
+from gpuqio.pack.canonical import Canonical, Ints
 from gpuqio.pack.fixed_point import FixedPoint, fixed_point
+from gpuqio.pack.grouped import GroupWalk, walk
 
 __all__ = ["Layout", "Strategy", "choose", "lay_out"]
 
@@ -41,6 +42,7 @@ class Strategy(Enum):
     LANE_NEIGHBOUR = 1
     LANE_PARITY = 2
     LANE_PRODUCT = 3
+    LANE_GROUPED = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,11 +52,13 @@ class Layout:
     Attributes:
         strategy: which move walks it.
         num_variables: n.
-        base: (n,) int32, WINDOW: padded to a multiple of 32.
-        weights: (n, padded n) int32 symmetric for WINDOW, else (entries,) int32.
-        offsets: (n + 1,) int32, first entry of each variable; empty for WINDOW.
-        members: int32, the other members of each entry; empty for WINDOW.
-        member_offsets: (entries + 1,) int32 for LANE_PARITY and LANE_PRODUCT, else empty.
+        base: (n,) int32, WINDOW: padded to a multiple of 32; LANE_GROUPED: empty.
+        weights: (n, padded n) int32 symmetric for WINDOW. Else (entries, 2) int32, entries in the order of their
+            variables: the weight (LANE_GROUPED: 0), then for LANE_NEIGHBOUR the other member, else where the entry's
+            members end. A variable of LANE_NEIGHBOUR has a positive even number of entries; weight 0 fills up.
+        ends: (n,) int32, where the entries of each variable end; empty for WINDOW.
+        members: int32, the other members of each entry; empty for WINDOW and LANE_NEIGHBOUR.
+        groups: what LANE_GROUPED has besides, and in 64 bits; else None.
         zero_energy: integer energy of the state of all bits 0 (all spins up), without the constant.
         fixed: the integer coefficients.
         problem: the canonical problem it was made from.
@@ -64,19 +68,27 @@ class Layout:
     num_variables: int
     base: Int32s
     weights: Int32s
-    offsets: Int32s
+    ends: Int32s
     members: Int32s
-    member_offsets: Int32s
+    groups: GroupWalk | None
     zero_energy: int
     fixed: FixedPoint
     problem: Canonical
+
+    @property
+    def rise_bits(self) -> int:
+        """No flip of one bit changes the integer energy by 2^rise_bits; thresholds are cut there."""
+        return 30 if self.groups is None else 62
 
     @property
     def work(self) -> float:
         """Predicted cost of one sweep of one chain, in units of one cheap attempt."""
         if self.strategy is Strategy.WINDOW:
             return self.num_variables * (2.0 + 0.005 * self.num_variables)
-        return self.num_variables + 0.025 * len(self.weights) + 0.01 * len(self.members)
+        if self.groups is not None:
+            entries = 0.05 * len(self.groups.wide_weights) + 0.01 * len(self.members)
+            return 1.5 * self.num_variables + 0.25 * len(self.groups.group) + entries
+        return self.num_variables + 0.025 * len(self.weights) + 0.01 * (len(self.members) or len(self.weights))
 
 
 def choose(problem: Canonical, windows: bool = True) -> tuple[Strategy, str]:
@@ -86,6 +98,8 @@ def choose(problem: Canonical, windows: bool = True) -> tuple[Strategy, str]:
         windows: whether the moves can walk a dense layout.
     """
     n = problem.num_variables
+    if len(problem.groups):
+        return Strategy.LANE_GROUPED, f"{len(problem.groups)} squared sums, kept as sums: one chain a lane"
     if problem.degree > 2:
         strategy = Strategy.LANE_PARITY if problem.is_ising else Strategy.LANE_PRODUCT
         return strategy, f"terms of up to {problem.degree} variables: k-local, one chain a lane"
@@ -112,20 +126,30 @@ def lay_out(problem: Canonical, windows: bool = True) -> Layout:
         elif rows.shape[1] == 1:
             base[rows[:, 0]] += steps
     empty = np.zeros(0, dtype=np.int32)
-    weights, offsets, members, member_offsets = empty, empty, empty, empty
+    weights, ends, members = empty, empty, empty
+    groups = None
+    zero_energy = sum(int(c.sum()) for c in fixed.coefficients) if problem.is_ising else 0
     if strategy is Strategy.WINDOW:
         weights = _matrix(problem, fixed, len(base))
     else:
-        weights, offsets, members, member_offsets = _entries(problem, fixed)
+        wide, ends, members, member_ends = _entries(problem, fixed)
+        if strategy is Strategy.LANE_GROUPED:
+            groups = walk(fixed.groups, problem.is_ising, base, wide)
+            base, wide = base[:0], np.zeros_like(wide)
+            zero_energy += int(fixed.groups.coefficients @ groups.zero_sums.astype(np.int64) ** 2)
+        if strategy is Strategy.LANE_NEIGHBOUR:
+            (weights, ends), members = _pairs(wide, ends, members), empty
+        else:
+            weights = np.stack([wide, member_ends], axis=1).astype(np.int32)
     return Layout(
         strategy=strategy,
         num_variables=n,
         base=base.astype(np.int32),
         weights=weights,
-        offsets=offsets,
+        ends=ends,
         members=members,
-        member_offsets=empty if strategy is Strategy.LANE_NEIGHBOUR else member_offsets,
-        zero_energy=sum(int(c.sum()) for c in fixed.coefficients) if problem.is_ising else 0,
+        groups=groups,
+        zero_energy=zero_energy,
         fixed=fixed,
         problem=problem,
     )
@@ -139,8 +163,8 @@ def _matrix(problem: Canonical, fixed: FixedPoint, padded: int) -> Int32s:
     return matrix
 
 
-def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Int32s, Int32s, Int32s, Int32s]:
-    """Each variable's terms with their other members: weights, offsets, members, member offsets."""
+def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Ints, Int32s, Int32s, Ints]:
+    """Each variable's terms with their other members: weights, ends of entries, members, ends of members."""
     terms = [(r, c) for r, c in zip(problem.members, fixed.coefficients, strict=True) if r.shape[1] > 1]
     if sum(rows.size * (rows.shape[1] - 1) for rows, _ in terms) > MOST_MEMBERS:
         raise InvalidProblem(
@@ -154,7 +178,7 @@ def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Int32s, Int32s, Int
     weights = np.concatenate(none + [np.tile(steps, rows.shape[1]) for rows, steps in terms])
     length = np.concatenate(none + [np.full(rows.size, rows.shape[1] - 1) for rows, _ in terms])
     order = np.argsort(owner, kind="stable")
-    offsets = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=problem.num_variables))))
+    ends = np.cumsum(np.bincount(owner, minlength=problem.num_variables))
     member_offsets = np.concatenate(([0], np.cumsum(length[order])))
     begin = np.empty_like(length)  # where the members of each entry go
     begin[order] = member_offsets[:-1]
@@ -165,9 +189,16 @@ def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Int32s, Int32s, Int
         for place in range(rows.shape[1]):
             members[begin[entry : entry + len(rows), None] + others] = np.delete(rows, place, axis=1)
             entry += len(rows)
-    return (
-        (weights[order] * (4 if problem.is_ising else 1)).astype(np.int32),
-        offsets.astype(np.int32),
-        members,
-        member_offsets.astype(np.int32),
-    )
+    steps = weights[order] * (4 if problem.is_ising else 1)
+    return steps, ends.astype(np.int32), members, member_offsets[1:]
+
+
+def _pairs(weights: Ints, ends: Int32s, members: Int32s) -> tuple[Int32s, Int32s]:
+    """Entries of one member each, with so many of weight 0 that each variable has an even number, and some."""
+    counts = np.diff(ends, prepend=0)
+    room = np.maximum(counts + counts % 2, 2)
+    new_ends = np.cumsum(room)
+    place = np.arange(len(weights)) + np.repeat(new_ends - room - (ends - counts), counts)
+    entries = np.zeros((room.sum(), 2), np.int32)
+    entries[place] = np.stack([weights, members], axis=1)
+    return entries, new_ends.astype(np.int32)

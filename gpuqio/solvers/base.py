@@ -6,13 +6,14 @@ A solver makes a `Plan` for a packed problem; the plan names one stage after ano
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from gpuqio.pack import Layout
+from gpuqio.shapes import Shape
 from gpuqio.solvers.stage import Stage
 
 __all__ = ["OneStage", "Plan", "Solver", "Trial"]
@@ -28,6 +29,8 @@ class Trial:
         reached: sweeps after which it was visited.
         swaps: (rungs - 1,) accepted exchanges between neighbouring rungs.
         log: what the stage's move wrote down.
+        energies: (chains,) best integer energy of each chain.
+        states: gives the (chains, n) bits of these.
     """
 
     stage: Stage
@@ -35,6 +38,8 @@ class Trial:
     reached: int
     swaps: npt.NDArray[np.int64]
     log: npt.NDArray[np.int64]
+    energies: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    states: Callable[[], npt.NDArray[np.uint8]] = lambda: np.zeros((0, 0), np.uint8)
 
 
 class Plan(Protocol):
@@ -99,6 +104,10 @@ class Solver(Protocol):
     @property
     def walks_windows(self) -> bool:
         """Whether its moves can walk a dense layout; else a dense problem is laid out as a sparse one."""
+
+    @property
+    def shape(self) -> Shape:
+        """How its provider writes a result."""
 
     def parameters(self) -> Mapping[str, object]:
         """The parameters as the wire spells them."""

@@ -101,19 +101,31 @@ class Enumeration(Move):
         """Each chain's count, then each chain's list of states of its free variables."""
         return stage.chains * (1 + self.listed) if self.listed else 0
 
-    def solutions(self, bits: Bits, energies: Int64s, log: Int64s, wanted: int) -> tuple[Bits, int | None]:
+    def solutions(self, bits: Bits, energies: Int64s, log: Int64s, wanted: int) -> Bits:
         """With lists, all optima that they hold."""
         if not self.listed:
             return Move.solutions(self, bits, energies, log, wanted)
         chains, free = len(bits), bits.shape[1] - self.fixed
-        counts, lists = log[:chains], log[chains:].reshape(chains, self.listed)
-        counts = np.where(energies == energies.min(), counts, 0)
+        counts, lists = self._counts(energies, log), log[chains:].reshape(chains, self.listed)
         if not counts.any():  # stopped before it came to the best of the first states
             return Move.solutions(self, bits, energies, log, wanted)
         chain, place = np.nonzero(np.arange(self.listed) < counts[:, None])
         states = lists[chain, place] | chain << free
-        rows = (states[: self.listed, None] >> np.arange(bits.shape[1])) & 1
-        return rows.astype(np.uint8), int(counts.sum())
+        rows: Bits = ((states[: self.listed, None] >> np.arange(bits.shape[1])) & 1).astype(np.uint8)
+        return rows
+
+    def statistics(
+        self, layout: Layout, stage: Stage, energies: Int64s, log: Int64s, sweeps: int
+    ) -> Mapping[str, object]:
+        """`optima`: how many configurations have the lowest cost, where they are listed."""
+        found = int(self._counts(energies, log).sum()) if self.listed else 0
+        return {"optima": found} if found else {}
+
+    @staticmethod
+    def _counts(energies: Int64s, log: Int64s) -> Int64s:
+        """(chains,) states of the lowest energy of all."""
+        counts: Int64s = np.where(energies == energies.min(), log[: len(energies)], 0)
+        return counts
 
 
 def enumeration(layout: Layout, seed: int, listed: int = 0) -> Stage:

@@ -44,7 +44,7 @@ def explain(problem: Problem) -> Explanation:
         num_variables=layout.num_variables,
         num_terms=layout.problem.num_terms,
         locality=layout.problem.degree,
-        resolution=0.0 if layout.fixed.is_exact else layout.fixed.unit,
+        resolution=layout.fixed.resolution,
         hottest=hottest,
         coldest=coldest,
     )

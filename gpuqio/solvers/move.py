@@ -5,6 +5,7 @@ A move is a value that says what its kernels are given; the kernels are in cuda/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -63,25 +64,33 @@ class Move:
         """How many int64 the kernel writes for the plan to read when the stage has ended (`Trial.log`)."""
         return 0
 
-    def solutions(self, bits: Bits, energies: Int64s, log: Int64s, wanted: int) -> tuple[Bits, int | None]:
-        """The states that the stage has found.
+    def solutions(self, bits: Bits, energies: Int64s, log: Int64s, wanted: int) -> Bits:
+        """The states that the stage has found, (k, n), best first.
 
         Args:
             bits: (chains, n) best states.
             energies: (chains,) theirs.
             log: as the kernel left it.
             wanted: how many distinct ones, at most.
-
-        Returns:
-            (k, n) distinct bits, best first; and how many states in all have the lowest energy, None where nobody
-            counted.
         """
         chosen: dict[bytes, int] = {}
         for chain in np.argsort(energies, kind="stable").tolist():
             chosen.setdefault(bits[chain].tobytes(), chain)
             if len(chosen) == wanted:
                 break
-        return bits[list(chosen.values())], None
+        return bits[list(chosen.values())]
+
+    def statistics(
+        self, layout: Layout, stage: Stage, energies: Int64s, log: Int64s, sweeps: int
+    ) -> Mapping[str, object]:
+        """What a stage has found besides, for the user (`Report.statistics`).
+
+        Args:
+            energies: (chains,) of the best states.
+            log: as the kernel left it.
+            sweeps: how many have been done.
+        """
+        return {}
 
 
 METROPOLIS = Move()

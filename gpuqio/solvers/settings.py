@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gpuqio.errors import InvalidParameter
+from gpuqio.shapes import MICROSOFT, Shape
 from gpuqio.terms import MAX_FLOAT
 
 __all__ = ["Settings", "is_finite", "number", "spelled", "whole"]
@@ -34,6 +35,11 @@ class Settings:
 
     walks_windows: ClassVar[bool] = True
     """Whether its moves can walk a dense layout."""
+
+    @property
+    def shape(self) -> Shape:
+        """How its provider writes a result."""
+        return MICROSOFT
 
     def check_settings(self) -> None:
         """Raise `InvalidParameter` for the first of these that is out of its range."""

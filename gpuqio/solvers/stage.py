@@ -12,8 +12,8 @@ from gpuqio.solvers.move import METROPOLIS, Move
 
 __all__ = ["Stage"]
 
-HOTTEST = 2.0**60
-"""Integer temperature that stands for beta = 0: above it every rise below 2^30 passes."""
+HOTTEST = 2.0**90
+"""Integer temperature that stands for beta = 0: there every rise below 2^62 passes, with -log u at least 2^-24."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +30,7 @@ class Stage:
         seed: 64-bit seed of all its random words.
         continues: go on with the last stage's chains, which had the same betas and seed, up to `sweeps`.
         move: what a sweep is, and what follows it.
+        initial: (chains, n) first bits of each chain; None for the problem's own first states, or random ones.
     """
 
     chains: int
@@ -39,6 +40,7 @@ class Stage:
     seed: int
     continues: bool = False
     move: Move = METROPOLIS
+    initial: npt.NDArray[np.uint8] | None = None
 
     @property
     def rungs(self) -> int:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gpuqio.pack import Layout
 
-__all__ = ["barrier", "geometric_ladder", "respaced", "temperature_range"]
+__all__ = ["barrier", "geometric_ladder", "plain", "respaced", "temperature_range"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,7 +29,7 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
     Hottest: 3/4 of the largest root-mean-square rise over random states (1.5 Tc for the SK model). Coldest: where all
     but the softest tenth of the variables are frozen. A variable is at a fifth of its smallest coefficient step; where
     coefficients have no smallest step, at a hundredth of its field over sqrt(n), the scale of the softest spins of a
-    mean-field glass.
+    mean-field glass. In a squared sum the step is what its flip costs where the sum was 0.
     """
     spread = np.zeros(layout.num_variables)
     mean = np.zeros(layout.num_variables)
@@ -46,6 +46,7 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
             mean += np.bincount(column, weights=share * size, minlength=len(mean))
             spread += np.bincount(column, weights=variance, minlength=len(mean))
             np.minimum.at(step, column, smallest)
+    _add_groups(layout, mean, spread, step)
     rise = np.sqrt(mean**2 + spread)
     active = np.isfinite(step)
     if not active.any():
@@ -58,9 +59,24 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
     return min(max(hottest * unit, 4 * cold), HIGHEST), cold
 
 
+def _add_groups(layout: Layout, mean: Floats, spread: Floats, step: Floats) -> None:
+    """The squared sums' part of the rises' means and variances over random states, and of the smallest steps."""
+    groups = layout.fixed.groups
+    members, owners, weights = groups.members, groups.owners, groups.weights.astype(np.float64)
+    others = groups.totals(weights**2)[owners] - weights**2
+    constants, size = groups.constants.astype(np.float64)[owners], groups.coefficients[owners] * weights
+    if layout.problem.is_ising:
+        variance, steps = (4 * size) ** 2 * (constants**2 + others), 4 * size * weights
+    else:
+        np.add.at(mean, members, size * (2 * constants + groups.totals(groups.weights)[owners]))
+        variance, steps = size**2 * others, size * weights
+    np.add.at(spread, members, variance)
+    np.minimum.at(step, members, np.where(steps == 0, np.inf, np.abs(steps)))
+
+
 def geometric_ladder(hottest: float, coldest: float, rungs: int) -> Floats:
     """`rungs` betas from 1/hottest to 1/coldest in equal ratios."""
-    return _plain(np.geomspace(1 / hottest, 1 / coldest, rungs))
+    return plain(np.geomspace(1 / hottest, 1 / coldest, rungs))
 
 
 def barrier(rejections: Floats) -> float:
@@ -79,11 +95,11 @@ def respaced(betas: Floats, rejections: Floats, rungs: int) -> Floats:
     places = np.linspace(0.0, cumulative[-1], rungs)
     ladder: Floats = np.exp(np.interp(places, cumulative, np.log(betas)))
     ladder[0], ladder[-1] = betas[0], betas[-1]
-    return _plain(ladder)
+    return plain(ladder)
 
 
-def _plain(betas: Floats) -> Floats:
+def plain(betas: Floats) -> Floats:
     """The betas in 20 significant bits: exp and log differ in their last ones from machine to machine."""
     mantissa, exponent = np.frexp(betas)
-    plain: Floats = np.ldexp(np.rint(np.ldexp(mantissa, 20)), exponent - 20)
-    return plain
+    rounded: Floats = np.ldexp(np.rint(np.ldexp(mantissa, 20)), exponent - 20)
+    return rounded

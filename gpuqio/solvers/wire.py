@@ -6,23 +6,41 @@ for timeout) and echoed as given; parameters that a solver does not know are ign
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gpuqio.errors import InvalidParameter
-from gpuqio.solvers import parallel_tempering, quantum_monte_carlo, simulated_annealing
+from gpuqio.solvers import (
+    parallel_tempering,
+    population_annealing,
+    quantum_monte_carlo,
+    simulated_annealing,
+    substochastic_monte_carlo,
+    tabu,
+)
 from gpuqio.solvers.base import Solver
 from gpuqio.solvers.exhaustive import Exhaustive
 from gpuqio.solvers.parallel_tempering import ParallelTempering
+from gpuqio.solvers.path_relinking import PathRelinking
+from gpuqio.solvers.population_annealing import PopulationAnnealing
 from gpuqio.solvers.quantum_monte_carlo import QuantumMonteCarlo
+from gpuqio.solvers.schedules import read_range
+from gpuqio.solvers.settings import whole
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
+from gpuqio.solvers.substochastic_monte_carlo import SubstochasticMonteCarlo
+from gpuqio.solvers.tabu import Tabu
+from gpuqio.solvers.tabu_search import TabuSearch
 
 __all__ = ["TARGETS", "parse"]
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that a parameter-free search may take where no timeout is given (the service's default)."""
+
+MOST_MILLISECONDS = 2**53
+"""Of a timeout."""
 
 _COMMON = ("seed", "timeout", "number_of_solutions", "cost_limit")
 _OTHER_NAMES = {
@@ -49,12 +67,58 @@ def _simulated_annealing(given: dict[str, Any]) -> Solver:
     return SimulatedAnnealing(**known)
 
 
+def _exhaustive(given: dict[str, Any]) -> Solver:
+    return Exhaustive(**_known(given, "all_optima"))
+
+
+def _population_annealing(given: dict[str, Any]) -> Solver:
+    known = _known(given, *population_annealing.TUNABLES)
+    if "beta" in known:
+        known["beta"] = read_range("beta", known["beta"])
+    if PopulationAnnealing(**known).is_parameter_free:
+        known["sweeps"] = population_annealing.DEFAULT_SWEEPS
+    return PopulationAnnealing(**known)
+
+
 def _quantum_monte_carlo(given: dict[str, Any]) -> Solver:
     return QuantumMonteCarlo(**_known(given, *quantum_monte_carlo.TUNABLES))
 
 
-def _exhaustive(given: dict[str, Any]) -> Solver:
-    return Exhaustive(**_known(given, "all_optima"))
+def _substochastic_monte_carlo(given: dict[str, Any]) -> Solver:
+    known = _known(given, *substochastic_monte_carlo.TUNABLES)
+    for name in known.keys() & {"alpha", "beta"}:
+        known[name] = read_range(name, known[name])
+    if SubstochasticMonteCarlo(**known).is_parameter_free:
+        known["sweeps"] = substochastic_monte_carlo.DEFAULT_SWEEPS
+    return SubstochasticMonteCarlo(**known)
+
+
+def _tabu(given: dict[str, Any]) -> Solver:
+    known = _known(given, "sweeps", "tabu_tenure", "tabu_tenure_rand_max", "restarts")
+    if Tabu(**known).is_parameter_free:
+        known["sweeps"] = tabu.DEFAULT_SWEEPS
+    return Tabu(**known)
+
+
+def _oneqbit(make: Callable[..., Solver], own: Sequence[str]) -> Callable[[dict[str, Any]], Solver]:
+    """1QBit's values are text, and its timeout is in milliseconds, 0 for none."""
+
+    def read(given: dict[str, Any]) -> Solver:
+        known: dict[str, Any] = {name: _spoken(value) for name, value in _known(given, *own).items()}
+        whole("timeout", known.get("timeout"), 0, MOST_MILLISECONDS)
+        if milliseconds := known.pop("timeout", None):
+            known["timeout"] = milliseconds / 1000
+        return make(**known)
+
+    return read
+
+
+def _spoken(value: object) -> object:
+    """The number, truth value or list that a text is of, or the text itself."""
+    try:
+        return ast.literal_eval(value) if isinstance(value, str) else value
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
 
 
 def _parameter_free(make: Callable[..., Solver]) -> Callable[[dict[str, Any]], Solver]:
@@ -70,9 +134,17 @@ TARGETS: Mapping[str, Callable[[dict[str, Any]], Solver]] = {
     "gpuqio.exhaustive": _exhaustive,
     "microsoft.paralleltempering.cpu": _parallel_tempering,
     "microsoft.paralleltempering-parameterfree.cpu": _parameter_free(ParallelTempering),
+    "microsoft.populationannealing.cpu": _population_annealing,
+    "microsoft.populationannealing-parameterfree.cpu": _parameter_free(PopulationAnnealing),
     "microsoft.qmc.cpu": _quantum_monte_carlo,
     "microsoft.simulatedannealing.cpu": _simulated_annealing,
     "microsoft.simulatedannealing-parameterfree.cpu": _parameter_free(SimulatedAnnealing),
+    "microsoft.substochasticmontecarlo.cpu": _substochastic_monte_carlo,
+    "microsoft.substochasticmontecarlo-parameterfree.cpu": _parameter_free(SubstochasticMonteCarlo),
+    "microsoft.tabu.cpu": _tabu,
+    "microsoft.tabu-parameterfree.cpu": _parameter_free(Tabu),
+    TabuSearch.target: _oneqbit(TabuSearch, TabuSearch.own),
+    PathRelinking.target: _oneqbit(PathRelinking, PathRelinking.own),
 }
 
 

@@ -13,6 +13,9 @@ from gpuqio.engines.reference.exhaustive import Exhaustive
 from gpuqio.engines.reference.metropolis import Metropolis
 from gpuqio.engines.reference.outcome import Ints, Outcome, Sweeper, first_outcome
 from gpuqio.engines.reference.path import Path
+from gpuqio.engines.reference.population import Population
+from gpuqio.engines.reference.tabu import Tabu
+from gpuqio.engines.reference.walk import Walk
 from gpuqio.pack import Layout
 from gpuqio.solvers.move import Kind
 from gpuqio.solvers.stage import Stage
@@ -21,13 +24,16 @@ __all__ = ["Outcome", "run"]
 
 _SWEEPERS: Mapping[Kind, Callable[[Layout, Stage], Sweeper]] = {
     Kind.METROPOLIS: Metropolis,
+    Kind.POPULATION: Population,
+    Kind.WALK: Walk,
     Kind.PATH: Path,
     Kind.EXHAUSTIVE: Exhaustive,
+    Kind.TABU: Tabu,
 }
 
 
 def run(layout: Layout, stage: Stage, initial: Ints | None = None, goal: int | None = None) -> Outcome:
-    """One stage from first states (random, or `initial` bits (n,) for every chain) to its end, or to `goal`."""
+    """One stage to its end, or to `goal`, from `initial` bits, (n,) for every chain or (chains, n), or random ones."""
     out = first_outcome(layout, stage, initial)
     sweeper = _SWEEPERS[stage.move.kind](layout, stage)
     while out.sweeps < stage.sweeps and (goal is None or out.best_energies.min() > goal):

@@ -55,7 +55,7 @@ def metropolis_sweep(layout: Layout, stage: Stage, out: Outcome, temperature: np
         words = _flip_words(layout, stage, v, out.sweeps)
         rises = rise(layout, out.bits, v)
         heads = (words & np.uint32(1)) == 1
-        flip(out, v, (rises <= threshold(words, temperature)) & ((rises != 0) | heads), rises)
+        flip(out, v, (rises <= threshold(words, temperature, layout.rise_bits)) & ((rises != 0) | heads), rises)
 
 
 def _flip_words(layout: Layout, stage: Stage, v: int, sweep: int) -> npt.NDArray[np.uint32]:

@@ -51,7 +51,10 @@ class Sweeper(Protocol):
 
 
 def first_outcome(layout: Layout, stage: Stage, initial: Ints | None) -> Outcome:
-    bits = _first_bits(layout, stage) if initial is None else np.tile(initial, (stage.chains, 1))
+    if initial is None:
+        bits = _first_bits(layout, stage)
+    else:
+        bits = np.broadcast_to(initial, (stage.chains, layout.num_variables)).copy()
     first = energies(layout, bits)
     swaps, log = np.zeros(max(stage.rungs - 1, 0), np.int64), np.zeros(stage.move.log(stage), np.int64)
     return Outcome(bits, first, bits.copy(), first.copy(), swaps, log)
@@ -78,6 +81,17 @@ def energies(layout: Layout, bits: Ints) -> Ints:
     total = np.zeros(len(bits), np.int64)
     for rows, steps in zip(layout.problem.members, layout.fixed.coefficients, strict=True):
         total += _values(layout, bits, rows) @ steps
+    return total + _squares(layout, bits, np.arange(len(layout.fixed.groups)))
+
+
+def _squares(layout: Layout, bits: Ints, chosen: Ints) -> Ints:
+    """(chains,) the energy of some squared sums."""
+    groups, total = layout.fixed.groups, np.zeros(len(bits), np.int64)
+    variables = 1 - 2 * bits if layout.problem.is_ising else bits
+    for group in chosen:
+        mine = slice(groups.offsets[group], groups.offsets[group + 1])
+        sums = groups.constants[group] + variables[:, groups.members[mine]] @ groups.weights[mine]
+        total += groups.coefficients[group] * sums**2
     return total
 
 
@@ -89,7 +103,9 @@ def rise(layout: Layout, bits: Ints, v: int) -> Ints:
     for rows, steps in zip(layout.problem.members, layout.fixed.coefficients, strict=True):
         mine = (rows == v).any(axis=1)
         change += (_values(layout, flipped, rows[mine]) - _values(layout, bits, rows[mine])) @ steps[mine]
-    return change
+    groups = layout.fixed.groups
+    chosen = groups.owners[groups.members == v]
+    return change + _squares(layout, flipped, chosen) - _squares(layout, bits, chosen)
 
 
 def flip(out: Outcome, v: int, chosen: npt.NDArray[np.bool_], rises: Ints) -> None:

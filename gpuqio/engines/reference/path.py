@@ -36,12 +36,17 @@ class Path:
             for path in self._paths:
                 for cluster in _clusters(out.bits[path, v], bonds[path]):
                     members, first = path[cluster], path[cluster[0]]
-                    total = rises[members].sum()
-                    chosen[members] = heads[first] if total == 0 else np.float32(total) <= draws[first]
+                    total = sum(rises[members].tolist())  # maybe more than 64 bits
+                    chosen[members] = heads[first] if total == 0 else _rounded(total) <= draws[first]
             flip(out, v, chosen, rises)
 
     def after(self, out: Outcome) -> None:
         """Nothing."""
+
+
+def _rounded(total: int) -> np.float32:
+    high, low = divmod(total, 2**32)
+    return np.float32(high) * np.float32(2**32) + np.float32(low)
 
 
 def _clusters(bits: npt.NDArray[np.int64], bonds: npt.NDArray[np.bool_]) -> list[list[int]]:

@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
-from gpuqio.aio.target.microsoft.qio import ParallelTempering, QuantumMonteCarlo, SimulatedAnnealing
+from gpuqio.aio.target.microsoft.qio import (
+    ParallelTempering,
+    PopulationAnnealing,
+    QuantumMonteCarlo,
+    SimulatedAnnealing,
+    SubstochasticMonteCarlo,
+    Tabu,
+)
 
-__all__ = ["ParallelTempering", "QuantumMonteCarlo", "SimulatedAnnealing"]
+__all__ = [
+    "ParallelTempering",
+    "PopulationAnnealing",
+    "QuantumMonteCarlo",
+    "SimulatedAnnealing",
+    "SubstochasticMonteCarlo",
+    "Tabu",
+]

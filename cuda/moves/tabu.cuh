@@ -1,0 +1,107 @@
+// tabu.cuh: tabu search, lane = walker: 32 walkers look at the same variable at the same time. A sweep is one move.
+//
+// Each walker flips its best variable: the one whose flip gives the lowest energy, uphill too, of those that it did
+// not flip in the last `tenure` moves, or whose flip gives a new best of the walker (aspiration). Where all are tabu, it
+// stays. Of equals the one with the lowest rank, variable x golden ratio xor a random word of the walker's move: with
+// the first of them, problems whose gains are few small integers would be searched in the order of their variables.
+// Ranks are not quite uniform: of 16 equals one may be taken four times as often as another.
+//
+// option: tenure in moves, and the most that is added to it at random, drawn at each move.
+// memory, for each 32 walkers: how far each is above its best (32), gains (n x 32), and the move at which each variable
+// may be flipped again (n x 32). Gains are computed once; a flip changes those of its neighbours alone, and there are
+// as many lists of neighbours as walkers, so a lane goes through its own.
+#pragma once
+#include "../ensemble.cuh"
+namespace gq {
+
+struct TabuMemory {
+    int32_t *above, *gains, *free_at;
+    GQ_MEMBER TabuMemory(const Ensemble& e, int first_chain) {
+        const int n = e.problem.n;
+        above = e.memory + int64_t(first_chain >> 5) * (64 * n + 32);
+        gains = above + 32;
+        free_at = gains + 32 * n;
+    }
+};
+
+GQ int bit_of(const uint32_t* spins, int variable, int lane) { return int(spins[variable] >> lane) & 1; }
+
+// What the flip of `variable` in chain `lane` does to the gains of its neighbours; the bit is still as it was.
+template <int STRATEGY>
+GQ void pass_on(const Problem& p, int variable, int lane, const uint32_t* spins, int32_t* gains) {
+    const auto* entries = static_cast<const int32_t*>(p.weights);
+    const int own = bit_of(spins, variable, lane);
+    for (int entry = first_entry(p, variable); entry < p.ends[variable]; ++entry) {
+        const int weight = own ? -entries[2 * entry] : entries[2 * entry];
+        if constexpr (STRATEGY == LANE_NEIGHBOUR) {
+            gains[32 * entries[2 * entry + 1] + lane] += weight;
+        } else {
+            const int begin = first_member(p, entry), end = entries[2 * entry + 1];
+            int set = 0;
+            for (int m = begin; m < end; ++m) set += bit_of(spins, p.members[m], lane);
+            for (int m = begin; m < end; ++m) {
+                const int others = set - bit_of(spins, p.members[m], lane);
+                const bool odd = others & 1, all = others == end - begin - 1;
+                const int change = STRATEGY == LANE_PARITY ? (odd ? -weight : weight) : all ? weight : 0;
+                gains[32 * p.members[m] + lane] += change;
+            }
+        }
+    }
+}
+
+GQ vi either(const vb& c, const vi& a, const vi& b) { return keep(c, a ^ b) ^ b; }
+
+// One move of the `count` walkers from chain `c` on; returns how many moved.
+template <int STRATEGY>
+GQ int64_t tabu_move(Ensemble& e, const Problem& p, uint32_t* spins, int c, int count, int move) {
+    const TabuMemory memory(e, c);
+    if (move == 0)
+        for (int v = 0; v < p.n; ++v) store(memory.gains + 32 * v, lane_gain<STRATEGY>(p, v, spins));
+    each(32, [&](int l) {
+        const int64_t above = e.energy[c + l] - e.best_energy[c + l];
+        memory.above[l] = above < 0x40000000 ? int(above) : 0x40000000;  // more than any rise
+    });
+    vu word[4];
+    philox(splat(0u), splat(unsigned(move)), lane() + unsigned(c), splat(unsigned(TABU)), seed_of(e), word);
+
+    const vi above = load(memory.above), now = splat(move + 1);
+    vi least = splat(0x40000000), lowest = splat(0), chosen = splat(0);
+    for (int v = 0; v < p.n; ++v) {
+        const vi rise = negate_if(spread(spins[v]), load(memory.gains + 32 * v));
+        const vi rank = as_int(word[0] ^ (unsigned(v) * 0x9E3779B9u));
+        const vb allowed = (now > load(memory.free_at + 32 * v)) | (splat(0) > rise + above);
+        const vb better = allowed & ((least > rise) | ((least == rise) & (lowest > rank)));
+        least = either(better, rise, least);
+        lowest = either(better, rank, lowest);
+        chosen = either(better, splat(v), chosen);
+    }
+    const unsigned moved = ballot(splat(0x40000000) > least) & lower_bits(count);
+    each(count, [&](int l) {
+        if (!((moved >> l) & 1u)) return;
+        const int v = mine(chosen, l);
+        const auto extra = uint64_t(mine(word[1], l)) * unsigned(e.option[1] + 1) >> 32;
+        memory.free_at[32 * v + l] = move + 1 + e.option[0] + int(extra);
+        pass_on<STRATEGY>(p, v, l, spins, memory.gains);
+    });
+    for (unsigned left = moved; left;) {
+        const int v = bcast(chosen, first(left));
+        const unsigned same = ballot(chosen == v) & left;
+        put(&spins[v], spins[v] ^ same);
+        left &= ~same;
+    }
+    add_each(e.energy + c, keep(spread(moved), least));
+    return population(moved);
+}
+
+// TABU.
+template <int STRATEGY>
+GQ void advance_tabu(Ensemble& e, int sweeps) {
+    const auto all = [&](int sweep) {
+        each_warp_of_lanes(e, [&](const Problem& problem, uint32_t* spins, int w) {
+            return tabu_move<STRATEGY>(e, problem, spins, 32 * w, chains_of(e, w), sweep);
+        });
+    };
+    advance_by(e, sweeps, all, [](int) {});
+}
+
+}  // namespace gq

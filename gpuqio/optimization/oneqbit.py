@@ -1,0 +1,7 @@
+"""1QBit's solvers, under the names of `azure.quantum.optimization.oneqbit`, which old programs import from."""
+
+from __future__ import annotations
+
+from gpuqio.facade.oneqbit import PathRelinkingSolver, TabuSearch
+
+__all__ = ["PathRelinkingSolver", "TabuSearch"]

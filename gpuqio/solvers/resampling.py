@@ -1,0 +1,35 @@
+"""What the moves that resample have in common: cuda/moves/resample.cuh seen from Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["MOST_CHAINS", "UNIT_WEIGHT", "families", "log_words", "memory_words"]
+
+MOST_CHAINS = 2**18
+"""Largest population: weights of 26 bits, added up and multiplied by it, fit in 63 bits."""
+
+UNIT_WEIGHT = 2**26
+"""The weight of the chain of lowest energy."""
+
+
+def memory_words(chains: int) -> int:
+    """int32 words of working space."""
+    return 5 * (-(-chains // 32) * 32) + 32
+
+
+def log_words(chains: int, records: int) -> int:
+    """int64 words: the founder of each chain, and for each record the sum of weights and the lowest energy."""
+    return chains + 2 * records
+
+
+def families(founders: npt.NDArray[np.int64]) -> dict[str, object]:
+    """How much of a population descends from how many of its first members.
+
+    ``families``: how many first members have descendants. ``rho_t``: the population times the sum of the squares of
+    the families' shares of it (Wang, Machta, Katzgraber, Phys. Rev. E 92, 063307, 2015), 1 if all are equal and the
+    population if there is only one. A population in equilibrium has many families: more than a hundred times rho_t.
+    """
+    _, sizes = np.unique(founders, return_counts=True)
+    return {"families": len(sizes), "rho_t": float((sizes.astype(np.float64) ** 2).sum() / len(founders))}

@@ -141,7 +141,8 @@ def test_the_cases_take_every_entry_that_sweeps() -> None:
 
     entries = set(re.findall(r"^GQ_(?:ADVANCE|NEAR|REGISTERS|MOVE)\((\w+)", kernels.source(), re.MULTILINE))
     taken = {n: launch_of(Job(la, s), m).name for n, (la, s, m) in CASES.items()}
-    assert set(taken.values()) == entries
+    elsewhere = ("exhaustive", "tabu")  # test_exhaustive.py, test_tabu.py
+    assert set(taken.values()) == {name for name in entries if not name.startswith(elsewhere)}
     assert all(name.split()[0] == launched for name, launched in taken.items())
 
 
@@ -159,7 +160,7 @@ def test_each_entry_walks_the_cpus_path(name: str, order: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_each_entry_is_free_of_races(name: str) -> None:
     layout, stage, most_shared = CASES[name]
-    short = replace(stage, sweeps=2, betas=stage.betas if stage.exchange else stage.betas[1:3])
+    short = replace(stage, sweeps=2, betas=stage.betas if stage.exchange else stage.betas[-2:])
     job = Job(layout, short)
     (found,) = run("race", [job], [2], most_shared, order="random", seed=5, preempt=50)
     assert_same(job, found)

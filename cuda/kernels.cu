@@ -9,6 +9,7 @@
 #include "ensemble.cuh"
 #include "gpu/nearer.cuh"
 #include "moves/exhaustive.cuh"
+#include "moves/path.cuh"
 #include "moves/population.cuh"
 #include "moves/planes.cuh"
 #include "moves/tabu.cuh"
@@ -134,6 +135,10 @@ GQ_MOVE(population_product, advance_population<gq::LANE_PRODUCT>)
 GQ_MOVE(walk_neighbour, advance_walk<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(walk_parity, advance_walk<gq::LANE_PARITY>)
 GQ_MOVE(walk_product, advance_walk<gq::LANE_PRODUCT>)
+GQ_MOVE(path_neighbour, advance_path<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(path_parity, advance_path<gq::LANE_PARITY>)
+GQ_MOVE(path_product, advance_path<gq::LANE_PRODUCT>)
+GQ_MOVE(path_grouped, advance_path<gq::LANE_GROUPED>)
 GQ_MOVE(tabu_neighbour, advance_tabu<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(tabu_parity, advance_tabu<gq::LANE_PARITY>)
 GQ_MOVE(tabu_product, advance_tabu<gq::LANE_PRODUCT>)

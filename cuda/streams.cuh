@@ -10,6 +10,7 @@ enum purpose : unsigned {
     EXCHANGE = 2,  // position = slot of the lower rung, chain = 0
     RESAMPLE = 3,  // position = 0, chain = 0: one word a resampling
     STEP = 4,      // position = step of a walk; word 0: whether, word 1: which variable
+    BOND = 5,      // position and word: said in the move
     TABU = 6,      // position = 0; word 0 ranks equals, word 1 lengthens the tenure
 };
 }  // namespace gq

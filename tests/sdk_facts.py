@@ -16,7 +16,7 @@ from typing import Any
 
 GOLDEN = Path(__file__).parent / "golden" / "sdk.json"
 
-MICROSOFT = "ParallelTempering PopulationAnnealing SimulatedAnnealing SubstochasticMonteCarlo Tabu"
+MICROSOFT = "ParallelTempering PopulationAnnealing QuantumMonteCarlo SimulatedAnnealing SubstochasticMonteCarlo Tabu"
 ONEQBIT = "TabuSearch PathRelinkingSolver"
 
 NAMES = {
@@ -59,6 +59,7 @@ MEMBERS = {
     "target.PopulationAnnealing": "__init__ target_names",
     "target.SubstochasticMonteCarlo": "__init__ target_names",
     "optimization.RangeSchedule": "__init__",
+    "target.QuantumMonteCarlo": "__init__ target_names",
     "target.Tabu": "__init__ target_names",
     "target.TabuSearch": "__init__ target_names supports_grouped_terms",
     "target.PathRelinkingSolver": "__init__ target_names supports_grouped_terms",
@@ -95,6 +96,9 @@ WIRE = [
     "set_up(TabuSearch(None), number_of_solutions=2)",
     "PathRelinkingSolver(None)",
     "PathRelinkingSolver(None, '1qbit.pathrelinking', 0.2, True, 5, 1, 9)",
+    "QuantumMonteCarlo(None)",
+    "QuantumMonteCarlo(None, trotter_number=8, transverse_field_start=5, transverse_field_stop=0.1, seed=3)",
+    "QuantumMonteCarlo(None, 'a.qmc.b', 4, 1, 3, 0, 2, 100, 0.5)",
     "set_up(ParallelTempering(None, sweeps=5), number_of_solutions=3, any_name=[2], nothing=None)",
     "Solver(None, 'microsoft.x.cpu', params={'a': 1, 'b': None})",
     "Solver(None, '1qbit.tabu', '1qbit', nested_params=False, force_str_params=True, params={'a': 1, 'b': [1, 2]})",

@@ -1,6 +1,7 @@
 // engine.cpp: the CPU entries, C ABI, no standard library. Compiled once per instruction set; Python loads the best one.
 #include "../ensemble.cuh"
 #include "../moves/exhaustive.cuh"
+#include "../moves/path.cuh"
 #include "../moves/population.cuh"
 #include "../moves/walk.cuh"
 #include "../moves/tabu.cuh"
@@ -62,7 +63,8 @@ void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
      alone<gq::advance_population<gq::LANE_PARITY>>, alone<gq::advance_population<gq::LANE_PRODUCT>>},
     {nullptr, alone<gq::advance_walk<gq::LANE_NEIGHBOUR>>, alone<gq::advance_walk<gq::LANE_PARITY>>,
      alone<gq::advance_walk<gq::LANE_PRODUCT>>},
-    {},  // PATH
+    {nullptr, alone<gq::advance_path<gq::LANE_NEIGHBOUR>>, alone<gq::advance_path<gq::LANE_PARITY>>,
+     alone<gq::advance_path<gq::LANE_PRODUCT>>, alone<gq::advance_path<gq::LANE_GROUPED>>},
     {nullptr, alone<gq::advance_tabu<gq::LANE_NEIGHBOUR>>, alone<gq::advance_tabu<gq::LANE_PARITY>>,
      alone<gq::advance_tabu<gq::LANE_PRODUCT>>},
     {},  // BIFURCATION

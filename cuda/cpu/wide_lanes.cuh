@@ -65,6 +65,7 @@ GQ vl times(const vi& x, int64_t factor) {
 GQ void add_each(int64_t* p, const vl& x) {
     for (int l = 0; l < 32; ++l) p[l] += reinterpret_cast<const int64_t*>(&x)[l];
 }
+GQ int64_t mine(const vl& x, int l) { return reinterpret_cast<const int64_t*>(&x)[l]; }
 GQ vl truncate_wide(const vf& x) {
     vl r;
     typedef float half __attribute__((vector_size(vector_bytes / 2), may_alias));

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpuqio.facade.exhaustive import Exhaustive
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
 from gpuqio.facade.population_annealing import PopulationAnnealing
+from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.facade.tabu import Tabu
 from gpuqio.facade.target import HardwarePlatform, Solver
@@ -19,6 +20,7 @@ __all__ = [
     "PopulationAnnealing",
     "Problem",
     "ProblemType",
+    "QuantumMonteCarlo",
     "SimulatedAnnealing",
     "SlcTerm",
     "Solver",

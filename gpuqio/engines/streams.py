@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     EXCHANGE = 2
     RESAMPLE = 3
     STEP = 4
+    BOND = 5
     TABU = 6
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
 from gpuqio.facade.population_annealing import PopulationAnnealing
+from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.facade.tabu import Tabu
 from gpuqio.facade.target import Solver
@@ -11,6 +12,7 @@ from gpuqio.facade.target import Solver
 __all__ = [
     "ParallelTempering",
     "PopulationAnnealing",
+    "QuantumMonteCarlo",
     "SimulatedAnnealing",
     "Solver",
     "SubstochasticMonteCarlo",

@@ -16,6 +16,7 @@ from gpuqio.errors import InvalidParameter
 from gpuqio.solvers import (
     parallel_tempering,
     population_annealing,
+    quantum_monte_carlo,
     simulated_annealing,
     substochastic_monte_carlo,
     tabu,
@@ -25,6 +26,7 @@ from gpuqio.solvers.exhaustive import Exhaustive
 from gpuqio.solvers.parallel_tempering import ParallelTempering
 from gpuqio.solvers.path_relinking import PathRelinking
 from gpuqio.solvers.population_annealing import PopulationAnnealing
+from gpuqio.solvers.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.solvers.schedules import read_range
 from gpuqio.solvers.settings import whole
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
@@ -41,7 +43,12 @@ MOST_MILLISECONDS = 2**53
 """Of a timeout."""
 
 _COMMON = ("seed", "timeout", "number_of_solutions", "cost_limit")
-_OTHER_NAMES = {"step_limit": "sweeps", "time_limit": "timeout"}
+_OTHER_NAMES = {
+    "step_limit": "sweeps",
+    "time_limit": "timeout",
+    "transverse_field_high": "transverse_field_start",
+    "transverse_field_low": "transverse_field_stop",
+}
 
 
 def _parallel_tempering(given: dict[str, Any]) -> Solver:
@@ -71,6 +78,10 @@ def _population_annealing(given: dict[str, Any]) -> Solver:
     if PopulationAnnealing(**known).is_parameter_free:
         known["sweeps"] = population_annealing.DEFAULT_SWEEPS
     return PopulationAnnealing(**known)
+
+
+def _quantum_monte_carlo(given: dict[str, Any]) -> Solver:
+    return QuantumMonteCarlo(**_known(given, *quantum_monte_carlo.TUNABLES))
 
 
 def _substochastic_monte_carlo(given: dict[str, Any]) -> Solver:
@@ -125,6 +136,7 @@ TARGETS: Mapping[str, Callable[[dict[str, Any]], Solver]] = {
     "microsoft.paralleltempering-parameterfree.cpu": _parameter_free(ParallelTempering),
     "microsoft.populationannealing.cpu": _population_annealing,
     "microsoft.populationannealing-parameterfree.cpu": _parameter_free(PopulationAnnealing),
+    "microsoft.qmc.cpu": _quantum_monte_carlo,
     "microsoft.simulatedannealing.cpu": _simulated_annealing,
     "microsoft.simulatedannealing-parameterfree.cpu": _parameter_free(SimulatedAnnealing),
     "microsoft.substochasticmontecarlo.cpu": _substochastic_monte_carlo,

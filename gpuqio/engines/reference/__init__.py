@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from gpuqio.engines.reference.exhaustive import Exhaustive
 from gpuqio.engines.reference.metropolis import Metropolis
 from gpuqio.engines.reference.outcome import Ints, Outcome, Sweeper, first_outcome
+from gpuqio.engines.reference.path import Path
 from gpuqio.engines.reference.population import Population
 from gpuqio.engines.reference.tabu import Tabu
 from gpuqio.engines.reference.walk import Walk
@@ -25,6 +26,7 @@ _SWEEPERS: Mapping[Kind, Callable[[Layout, Stage], Sweeper]] = {
     Kind.METROPOLIS: Metropolis,
     Kind.POPULATION: Population,
     Kind.WALK: Walk,
+    Kind.PATH: Path,
     Kind.EXHAUSTIVE: Exhaustive,
     Kind.TABU: Tabu,
 }

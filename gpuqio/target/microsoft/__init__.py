@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpuqio.target.microsoft.qio import (
     ParallelTempering,
     PopulationAnnealing,
+    QuantumMonteCarlo,
     SimulatedAnnealing,
     SubstochasticMonteCarlo,
     Tabu,
@@ -13,6 +14,7 @@ from gpuqio.target.microsoft.qio import (
 __all__ = [
     "ParallelTempering",
     "PopulationAnnealing",
+    "QuantumMonteCarlo",
     "SimulatedAnnealing",
     "SubstochasticMonteCarlo",
     "Tabu",

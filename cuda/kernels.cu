@@ -122,7 +122,7 @@ GQ_NEAR(near_product_2, LANE_PRODUCT, 2)
 GQ_PLANES(planes_1, 1, 512)
 GQ_PLANES(planes_2, 2, 512)
 GQ_PLANES(planes_4, 4, 512)
-GQ_PLANES(planes_8, 8, 384)
+GQ_PLANES(planes_8, 8, 256)
 
 GQ_MOVE(exhaustive_neighbour, advance_exhaustive<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(exhaustive_parity, advance_exhaustive<gq::LANE_PARITY>)

@@ -6,6 +6,7 @@
 // the state between launches. `next` is 0 at the launch. window_1 to window_8 keep a chain's gains in registers; window
 // takes any size. Launched with `shared_bytes` of dynamic shared memory, a problem copies its matrix there if it fits.
 #include "ensemble.cuh"
+#include "moves/cluster.cuh"
 #include "moves/register.cuh"
 
 #ifndef DYNAMIC_SHARED
@@ -92,6 +93,9 @@ GQ_ADVANCE(window, WINDOW, 0)
 GQ_ADVANCE(lane_neighbour, LANE_NEIGHBOUR, 0)
 GQ_ADVANCE(lane_parity, LANE_PARITY, 0)
 GQ_ADVANCE(lane_product, LANE_PRODUCT, 0)
+GQ_MOVE(cluster_neighbour, advance_cluster<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(cluster_parity, advance_cluster<gq::LANE_PARITY>)
+GQ_MOVE(cluster_product, advance_cluster<gq::LANE_PRODUCT>)
 
 // One thread a chain: block size 32 for each 32 chains, shared memory for n rows of 64 WORDS int32.
 #define GQ_REGISTERS(NAME, WORDS)                                                                                      \

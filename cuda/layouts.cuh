@@ -16,7 +16,7 @@ enum strategy : int32_t {
 };
 
 // What a sweep is, and what follows it; gpuqio/solvers/move.py has the same numbers.
-enum move : int32_t {
+enum class move : int32_t {
     METROPOLIS = 0,   // one attempt a variable; between rungs, exchange
     POPULATION = 1,   // one attempt a variable, then resampling
     WALK = 2,         // random flips, then resampling

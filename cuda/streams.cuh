@@ -8,5 +8,6 @@ enum purpose : unsigned {
     INIT = 0,      // position = block of 128 variables; the words are their first bits
     FLIP = 1,      // position and word: said in the move; the top 23 bits are u, bit 0 breaks ties
     EXCHANGE = 2,  // position = slot of the lower rung, chain = 0
+    CLUSTER = 8,   // position = 0, chain = number of the pair
 };
 }  // namespace gq

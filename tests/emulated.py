@@ -12,6 +12,7 @@ import numpy.typing as npt
 from gpuqio.engines import kernels
 from gpuqio.engines.ensemble import Descriptor, EnsembleBase, inputs, state, to_words
 from gpuqio.pack import Layout
+from gpuqio.solvers.move import Kind
 from gpuqio.solvers.stage import Stage
 from tests.emulator import Memory, RawModule
 
@@ -69,12 +70,19 @@ def advance(
     **how: Any,
 ) -> None:
     """Up to `sweeps` sweeps of every job, one launch a kind."""
-    launches = [kernels.advance_launch(job.layout, job.stage.chains, most_shared) for job in jobs]
-    for launch in sorted(set(launches), key=repr):
-        slots = [i for i, other in enumerate(launches) if other == launch]
+    launches = [launch(job, most_shared) for job in jobs]
+    for kind in sorted(set(launches), key=repr):
+        slots = [i for i, other in enumerate(launches) if other == kind]
         counts = np.full(len(slots), sweeps, np.int32)
-        size = np.int32(launch.shared_bytes)
-        _launch(module, launch.name, launch.threads, launch.shared_bytes, memory, table, slots, counts, (size,), how)
+        size = np.int32(kind.shared_bytes)
+        _launch(module, kind.name, kind.threads, kind.shared_bytes, memory, table, slots, counts, (size,), how)
+
+
+def launch(job: Job, most_shared: int) -> kernels.Launch:
+    """The kernel of a job's sweeps."""
+    if job.stage.move.kind is not Kind.METROPOLIS:
+        return kernels.move_launch(job.layout, job.stage.move)
+    return kernels.advance_launch(job.layout, job.stage.chains, most_shared)
 
 
 def descriptor(table: npt.NDArray[np.uint8], slot: int) -> Descriptor:

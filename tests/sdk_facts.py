@@ -21,13 +21,16 @@ NAMES = {
     "aio": "Workspace Job JobStatus",
     "optimization": "TermBase Term SlcTerm GroupType Problem ProblemType HardwarePlatform Solver ParallelTempering "
     "SimulatedAnnealing",
+    "optimization.oneqbit": "PticmSolver",
     "optimization.solvers": "Solver ParallelTempering SimulatedAnnealing",
     "aio.optimization": "Problem ProblemType Solver ParallelTempering SimulatedAnnealing",
-    "target": "Target Solver ParallelTempering SimulatedAnnealing",
+    "target": "Target Solver ParallelTempering SimulatedAnnealing PticmSolver",
+    "target.oneqbit": "PticmSolver",
     "target.solvers": "Solver HardwarePlatform",
     "target.microsoft": "ParallelTempering SimulatedAnnealing",
     "target.microsoft.qio": "ParallelTempering SimulatedAnnealing",
-    "aio.target": "Target Solver ParallelTempering SimulatedAnnealing",
+    "aio.target": "Target Solver ParallelTempering SimulatedAnnealing PticmSolver",
+    "aio.target.oneqbit": "PticmSolver",
     "aio.target.solvers": "Solver",
     "aio.target.microsoft": "ParallelTempering SimulatedAnnealing",
     "aio.target.microsoft.qio": "ParallelTempering SimulatedAnnealing",
@@ -50,6 +53,7 @@ MEMBERS = {
     "set_one_param submit supports_grouped_terms",
     "target.ParallelTempering": "__init__ target_names",
     "target.SimulatedAnnealing": "__init__ target_names",
+    "target.PticmSolver": "__init__ target_names supports_grouped_terms",
 }
 FLAVOURED = ("Workspace", "Job")  # whose methods `aio` has as coroutines
 
@@ -66,6 +70,8 @@ WIRE = [
     "SimulatedAnnealing(None, seed=0, timeout=0)",
     "SimulatedAnnealing(None, beta_start=0.1, beta_stop=2, sweeps=50, restarts=3, timeout=9, seed=4)",
     "SimulatedAnnealing(None, 'microsoft.simulatedannealing.cpu', 0, 1, 20, 72, 10, 5, HardwarePlatform.CPU)",
+    "PticmSolver(None)",
+    "PticmSolver(None, '1qbit.pticm', False, .1, .2, .3, .4, .5, 'A', 3, 1, 5, 9, [1, 2], 6, 3, 9, 3, 0, 'B', 7, 'C')",
     "set_up(ParallelTempering(None, sweeps=5), number_of_solutions=3, any_name=[2], nothing=None)",
     "Solver(None, 'microsoft.x.cpu', params={'a': 1, 'b': None})",
     "Solver(None, '1qbit.tabu', '1qbit', nested_params=False, force_str_params=True, params={'a': 1, 'b': [1, 2]})",

@@ -163,7 +163,7 @@ def test_jobs_are_submitted_found_listed_and_read(run: Any, spaces: list[Any]) -
     assert [job.details.name for job in run(workspace.list_jobs("5", gpuqio.JobStatus.Succeeded))] == ["Problem 5"]
     assert run(workspace.statistics()).succeeded == 2
     assert run(workspace.get_quotas()) == []
-    assert [target.workspace is workspace for target in run(workspace.get_targets())] == [True, True]
+    assert all(target.workspace is workspace for target in run(workspace.get_targets()))
     with pytest.raises(JobNotFound, match="no-such-job"):
         run(workspace.get_job("no-such-job"))
 

@@ -1,5 +1,6 @@
 // engine.cpp: the CPU entries, C ABI, no standard library. Compiled once per instruction set; Python loads the best one.
 #include "../ensemble.cuh"
+#include "../moves/cluster.cuh"
 
 namespace {
 
@@ -43,7 +44,8 @@ void (*const advances[][4])(gq::Ensemble&, int, const void*) = {
     {},  // PATH
     {},  // TABU
     {},  // BIFURCATION
-    {},  // CLUSTER
+    {nullptr, gq::advance_cluster<gq::LANE_NEIGHBOUR>, gq::advance_cluster<gq::LANE_PARITY>,
+     gq::advance_cluster<gq::LANE_PRODUCT>},
 };
 
 }  // namespace

@@ -48,7 +48,10 @@ class Chains(Protocol):
     def log(self) -> npt.NDArray[np.int64]: ...
     @property
     def best_energies(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def chain_at(self) -> npt.NDArray[np.int32]: ...
     def best_bits(self) -> Bits: ...
+    def bits(self) -> Bits: ...
     def extend(self, stage: Stage) -> None: ...
 
 
@@ -75,6 +78,7 @@ class Solve(Generic[C]):
         self._ended: list[tuple[int, int, int]] = []  # sweeps, flips, exchanges of each stage that has ended
         self.chains: C | None = None
         self._best: C | None = None
+        self._samples: list[Bits] = []
         if self.layout.num_variables == 0:
             self.stop_reason = StopReason.COMPLETED
             return
@@ -104,6 +108,9 @@ class Solve(Generic[C]):
         if chains is None or self.stop_reason is not None or not chains.finished:
             return
         self._keep_best()
+        if chains.stage.sampled:
+            coldest = chains.chain_at.reshape(-1, chains.stage.rungs)[:, -1]
+            self._samples.append(chains.bits()[coldest])
         if chains.reached_goal:
             self.stop_reason = StopReason.COST_LIMIT
             return
@@ -125,7 +132,7 @@ class Solve(Generic[C]):
             report = Report(engine, device, "none", 0, 0, 0, 0, self.seconds, 0.0, stop_reason)
             return Result(self.layout.problem.variables, np.zeros((1, 0), np.int8), costs, parameters, report)
         best = self._keep_best()
-        states = self._distinct(best)
+        states = self._values(np.concatenate(self._samples) if self._samples else self._distinct(best))
         costs = self._problem.evaluate_states(self.layout.problem.variables, states)
         order = np.argsort(costs, kind="stable")
         stage = best.stage
@@ -158,8 +165,8 @@ class Solve(Generic[C]):
             self._best = self.chains
         return self._best
 
-    def _distinct(self, chains: C) -> npt.NDArray[np.int8]:
-        """(k, n) values of the best distinct states of `chains`, at most as many as asked for."""
+    def _distinct(self, chains: C) -> Bits:
+        """(k, n) the best distinct states of `chains`, at most as many as asked for."""
         order = np.argsort(chains.best_energies, kind="stable")
         bits = chains.best_bits()
         wanted = self._solver.number_of_solutions
@@ -168,7 +175,11 @@ class Solve(Generic[C]):
             chosen.setdefault(bits[chain].tobytes(), chain)
             if len(chosen) == wanted:
                 break
-        states = bits[list(chosen.values())].astype(np.int8)
+        return bits[list(chosen.values())]
+
+    def _values(self, bits: Bits) -> npt.NDArray[np.int8]:
+        """(k, n) states as users see them."""
+        states = bits.astype(np.int8)
         return 1 - 2 * states if self.layout.problem.is_ising else states
 
     def _first_bits(self) -> Bits | None:

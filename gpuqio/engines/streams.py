@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     INIT = 0
     FLIP = 1
     EXCHANGE = 2
+    CLUSTER = 8
 
 
 def philox(position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int) -> Words:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gpuqio.errors import InvalidParameter
 from gpuqio.facade.target import HardwarePlatform, Solver, W
 
-__all__ = ["SOLVERS", "ParallelTempering", "SimulatedAnnealing"]
+__all__ = ["ParallelTempering", "SimulatedAnnealing"]
 
 
 class ParallelTempering(Solver[W]):
@@ -30,6 +30,8 @@ class ParallelTempering(Solver[W]):
         timeout: seconds of solving after which the best so far is returned.
         seed: of the random numbers. The same seed gives the same answer everywhere.
         restarts: independent ladders; the parameter-free search returns it with its other settings.
+        cluster_moves: let replicas of different ladders exchange clusters at the colder temperatures, which helps on
+            sparse problems; `gpuqio.explain` says where it cannot. Default: no.
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
 
@@ -53,10 +55,11 @@ class ParallelTempering(Solver[W]):
         seed: int | None = None,
         *,
         restarts: int | None = None,
+        cluster_moves: bool | None = None,
         number_of_solutions: int | None = None,
         cost_limit: float | None = None,
     ) -> None:
-        if sweeps is None and replicas is None and all_betas is None and restarts is None:
+        if not cluster_moves and sweeps is None and replicas is None and all_betas is None and restarts is None:
             name = name.replace(".paralleltempering.", ".paralleltempering-parameterfree.")
         if isinstance(all_betas, Sequence | np.ndarray):  # else what a result echoes; checked at submission
             if replicas is None:
@@ -73,6 +76,7 @@ class ParallelTempering(Solver[W]):
             "replicas": replicas,
             "all_betas": all_betas,
             "restarts": restarts,
+            "cluster_moves": cluster_moves,
             "timeout": timeout,
             "seed": seed,
             "number_of_solutions": number_of_solutions,
@@ -136,7 +140,3 @@ class SimulatedAnnealing(Solver[W]):
             "cost_limit": cost_limit,
         }
         super().__init__(workspace, name, params=params)
-
-
-SOLVERS: tuple[type[ParallelTempering[Any] | SimulatedAnnealing[Any]], ...] = (ParallelTempering, SimulatedAnnealing)
-"""The solvers a workspace lists."""

@@ -12,7 +12,8 @@ from gpuqio.backend import Backend, JobRecord, Request
 from gpuqio.engines.base import Work
 from gpuqio.engines.choice import engine_name
 from gpuqio.errors import BackendUnavailable, InputError, InvalidParameter, InvalidProblem, JobFailed
-from gpuqio.facade.microsoft import SOLVERS
+from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.pticm import PticmSolver
 from gpuqio.facade.target import AnySolver, Solver, Target, specification
 from gpuqio.problem import Problem
 from gpuqio.result import Result
@@ -27,6 +28,9 @@ RESOURCE_ID = re.compile(
 
 # Large enough that crossing into native code costs nothing, small enough to cancel and to share out.
 PROBLEMS_A_CHUNK = 64
+
+SOLVERS = (ParallelTempering, SimulatedAnnealing, PticmSolver)
+"""The solvers a workspace lists."""
 
 Other = TypeVar("Other", bound="BaseWorkspace")
 
@@ -192,11 +196,11 @@ class BaseWorkspace:
             )
 
     def _targets(self, name: str | None, provider_id: str | None) -> Solver[Any] | list[Solver[Any]]:
-        if provider_id is not None and provider_id.lower() != "microsoft":
-            return []
         found: list[Solver[Any]] = [
             solver(self) for solver in SOLVERS if name is None or name.lower() in solver.target_names
         ]
+        if provider_id is not None:
+            found = [solver for solver in found if solver.provider_id.lower() == provider_id.lower()]
         return found[0] if len(found) == 1 else found
 
 

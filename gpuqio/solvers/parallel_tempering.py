@@ -15,7 +15,8 @@ import numpy.typing as npt
 from gpuqio.errors import InvalidParameter
 from gpuqio.pack import Layout
 from gpuqio.solvers.base import OneStage, Plan, Trial
-from gpuqio.solvers.settings import Settings, is_finite, spelled, whole
+from gpuqio.solvers.clusters import clustered
+from gpuqio.solvers.settings import Settings, is_finite, spelled, truth, whole
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import barrier, geometric_ladder, respaced, temperature_range
 
@@ -36,12 +37,16 @@ class ParallelTempering(Settings):
         all_betas: inverse temperatures, each finite and at least 0, in any order; default: `replicas` of them in
             equal ratios over the range worth visiting.
         restarts: independent ladders, at least 1; default 1. Not the service's.
+        cluster_moves: whether replicas of different ladders exchange clusters at the colder half of the temperatures
+            after each sweep (`gpuqio.solvers.clusters`); then `restarts` is at least 2, which is its default. They help
+            on sparse problems; `gpuqio.explain` says where they cannot. Default: no. Not the service's.
     """
 
     sweeps: int | None = None
     replicas: int | None = None
     all_betas: tuple[float, ...] | None = None
     restarts: int | None = None
+    cluster_moves: bool | None = None
     searched: bool = False
 
     def __post_init__(self) -> None:
@@ -49,6 +54,14 @@ class ParallelTempering(Settings):
         whole("sweeps", self.sweeps, 1, MOST_SWEEPS)
         whole("replicas", self.replicas, 2, 10_000)
         whole("restarts", self.restarts, 1, 10_000)
+        truth("cluster_moves", self.cluster_moves)
+        if self.cluster_moves and self.restarts == 1:
+            raise InvalidParameter(
+                "cluster_moves need at least two ladders: give restarts=2 or more, or leave it out; found restarts=1.",
+                field="restarts",
+                value=self.restarts,
+                code="AZQ107",
+            )
         if self.all_betas is None:
             return
         if len(self.all_betas) < 2:
@@ -67,14 +80,21 @@ class ParallelTempering(Settings):
 
     @property
     def is_parameter_free(self) -> bool:
-        return all(p is None for p in (self.sweeps, self.replicas, self.all_betas, self.restarts))
+        given = (self.sweeps, self.replicas, self.all_betas, self.restarts)
+        return not self.cluster_moves and all(p is None for p in given)
+
+    @property
+    def walks_windows(self) -> bool:
+        """Not with cluster moves."""
+        return not self.cluster_moves
 
     @property
     def target(self) -> str:
         return f"microsoft.paralleltempering{'-parameterfree' if self.is_parameter_free else ''}.cpu"
 
     def parameters(self) -> Mapping[str, object]:
-        given = {"sweeps": self.sweeps, "replicas": self.replicas, "restarts": self.restarts, "seed": self.seed}
+        given: dict[str, object] = {"sweeps": self.sweeps, "replicas": self.replicas, "restarts": self.restarts}
+        given |= {"cluster_moves": self.cluster_moves, "seed": self.seed}
         betas = None if self.all_betas is None else list(self.all_betas) if self.searched else _segments(self.all_betas)
         return spelled({**given, "all_betas": betas, "timeout": self.timeout}, self.spelling)
 
@@ -85,7 +105,9 @@ class ParallelTempering(Settings):
             betas = np.sort(np.array(self.all_betas, np.float64))
         else:
             betas = geometric_ladder(*temperature_range(layout), self.replicas or DEFAULT_REPLICAS)
-        return OneStage(_ladder(betas, self.restarts or 1, self.sweeps or DEFAULT_SWEEPS, seed), self._echo)
+        ladders = self.restarts or (2 if self.cluster_moves else 1)
+        stage = _ladder(betas, ladders, self.sweeps or DEFAULT_SWEEPS, seed)
+        return OneStage(clustered(layout, stage, len(betas) // 2) if self.cluster_moves else stage, self._echo)
 
     def _echo(self, stage: Stage) -> Mapping[str, object]:
         """As the service's parameterised target gives it: without the number of replicas."""

@@ -30,6 +30,8 @@ class Stage:
         seed: 64-bit seed of all its random words.
         continues: go on with the last stage's chains, which had the same betas and seed, up to `sweeps`.
         move: what a sweep is, and what follows it.
+        sampled: the result is the states that stand at the coldest rung when it ends, not the best ones; with those of
+            stages that it continues.
     """
 
     chains: int
@@ -39,6 +41,7 @@ class Stage:
     seed: int
     continues: bool = False
     move: Move = METROPOLIS
+    sampled: bool = False
 
     @property
     def rungs(self) -> int:

@@ -6,6 +6,7 @@ for timeout) and echoed as given; parameters that a solver does not know are ign
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from gpuqio.errors import InvalidParameter
 from gpuqio.solvers import parallel_tempering, simulated_annealing
 from gpuqio.solvers.base import Solver
 from gpuqio.solvers.parallel_tempering import ParallelTempering
+from gpuqio.solvers.pticm import Pticm
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
 
 __all__ = ["TARGETS", "parse"]
@@ -29,7 +31,7 @@ _OTHER_NAMES = {"step_limit": "sweeps", "time_limit": "timeout"}
 def _parallel_tempering(given: dict[str, Any]) -> Solver:
     if given.get("all_betas") is not None:
         given["all_betas"] = _betas(given["all_betas"])
-    known = _known(given, "sweeps", "replicas", "all_betas", "restarts")
+    known = _known(given, "sweeps", "replicas", "all_betas", "restarts", "cluster_moves")
     if ParallelTempering(**known).is_parameter_free:  # by its target it is not
         known["sweeps"] = parallel_tempering.DEFAULT_SWEEPS
     return ParallelTempering(**known)
@@ -40,6 +42,23 @@ def _simulated_annealing(given: dict[str, Any]) -> Solver:
     if SimulatedAnnealing(**known).is_parameter_free:
         known["sweeps"] = simulated_annealing.DEFAULT_SWEEPS
     return SimulatedAnnealing(**known)
+
+
+def _oneqbit(make: Callable[..., Solver], own: Sequence[str]) -> Callable[[dict[str, Any]], Solver]:
+    """1QBit's values are text."""
+
+    def read(given: dict[str, Any]) -> Solver:
+        return make(**{name: _spoken(value) for name, value in _known(given, *own).items()})
+
+    return read
+
+
+def _spoken(value: object) -> object:
+    """The number, truth value or list that a text is of, or the text itself."""
+    try:
+        return ast.literal_eval(value) if isinstance(value, str) else value
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
 
 
 def _parameter_free(make: Callable[..., Solver]) -> Callable[[dict[str, Any]], Solver]:
@@ -56,6 +75,7 @@ TARGETS: Mapping[str, Callable[[dict[str, Any]], Solver]] = {
     "microsoft.paralleltempering-parameterfree.cpu": _parameter_free(ParallelTempering),
     "microsoft.simulatedannealing.cpu": _simulated_annealing,
     "microsoft.simulatedannealing-parameterfree.cpu": _parameter_free(SimulatedAnnealing),
+    Pticm.target: _oneqbit(Pticm, Pticm.own),
 }
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from gpuqio.engines.reference.cluster import Cluster
 from gpuqio.engines.reference.metropolis import Metropolis
-from gpuqio.engines.reference.outcome import Ints, Outcome, Sweeper, first_outcome
+from gpuqio.engines.reference.outcome import Ints, Outcome, Sweeper, first_outcome, keep_best
 from gpuqio.pack import Layout
 from gpuqio.solvers.move import Kind
 from gpuqio.solvers.stage import Stage
@@ -19,6 +20,7 @@ __all__ = ["Outcome", "run"]
 
 _SWEEPERS: Mapping[Kind, Callable[[Layout, Stage], Sweeper]] = {
     Kind.METROPOLIS: Metropolis,
+    Kind.CLUSTER: Cluster,
 }
 
 
@@ -28,9 +30,7 @@ def run(layout: Layout, stage: Stage, initial: Ints | None = None, goal: int | N
     sweeper = _SWEEPERS[stage.move.kind](layout, stage)
     while out.sweeps < stage.sweeps and (goal is None or out.best_energies.min() > goal):
         sweeper.sweep(out)
-        better = out.energies < out.best_energies
-        out.best_bits[better] = out.bits[better]
-        out.best_energies[better] = out.energies[better]
+        keep_best(out)
         sweeper.after(out)
         out.sweeps += 1
     return out

@@ -20,13 +20,13 @@ class Metropolis:
         self._layout, self._stage = layout, stage
         self._temperatures = stage.temperatures(layout)
         self._gaps = stage.gaps(layout)
-        self._chain_at = np.arange(stage.chains)  # the chain at each slot = ladder * rungs + rung
+        self.chain_at = np.arange(stage.chains)  # the chain at each slot = ladder * rungs + rung
 
     def sweep(self, out: Outcome) -> None:
         stage = self._stage
         if stage.exchange:
             temperature = np.empty(stage.chains, np.float32)
-            temperature[self._chain_at] = np.tile(self._temperatures, stage.chains // stage.rungs)
+            temperature[self.chain_at] = np.tile(self._temperatures, stage.chains // stage.rungs)
         else:
             temperature = np.full(stage.chains, self._temperatures[out.sweeps])
         metropolis_sweep(self._layout, stage, out, temperature)
@@ -36,7 +36,7 @@ class Metropolis:
         (beta_b - beta_a)(E_a - E_b) <= -log u."""
         if not self._stage.exchange:
             return
-        rungs, chain_at = self._stage.rungs, self._chain_at
+        rungs, chain_at = self._stage.rungs, self.chain_at
         for ladder in range(0, self._stage.chains, rungs):
             for r in range(out.sweeps & 1, rungs - 1, 2):
                 slot = ladder + r

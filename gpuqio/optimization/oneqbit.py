@@ -1,0 +1,7 @@
+"""1QBit's solvers, under the names of `azure.quantum.optimization.oneqbit`, which old programs import from."""
+
+from __future__ import annotations
+
+from gpuqio.facade.pticm import PticmSolver
+
+__all__ = ["PticmSolver"]

@@ -1,4 +1,4 @@
-"""The acceptance problems with proven optima, through the drop-in interface, by both solvers.
+"""The acceptance problems with proven optima, through the drop-in interface, by every solver.
 
 Term lists as the public samples and articles make them; optima proven by enumeration or constraint programming.
 """
@@ -13,6 +13,7 @@ import pytest
 
 from gpuqio import Workspace
 from gpuqio.optimization import GroupType, ParallelTempering, Problem, ProblemType, SimulatedAnnealing, SlcTerm, Term
+from gpuqio.target import PticmSolver
 
 SHIP = [1, 5, 9, 21, 35, 5, 3, 5, 10, 11]
 SHIP_SLC = [2, 5, 9, 21, 35, 5, 3, 5, 10, 11, 23, 13, 8, 7, 12, 19, 22, 54, 33]
@@ -66,7 +67,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("solver", [ParallelTempering, SimulatedAnnealing])
+@pytest.mark.parametrize("solver", [ParallelTempering, SimulatedAnnealing, PticmSolver])
 @pytest.mark.parametrize(("problem", "best"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_the_optimum_is_found(problem: Problem, best: float, solver: Any) -> None:
     with Workspace() as workspace:

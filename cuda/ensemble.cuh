@@ -94,10 +94,12 @@ GQ void advance_by(Ensemble& e, int sweeps, F all, G after) {
 }
 
 GQ void exchange_rungs(Ensemble& e, int sweep) {
-    if (team_rank() == 0 && e.rungs) exchange(e, unsigned(sweep), seed_of(e));
+    if (team_rank() != 0 || !e.rungs) return;
+    exchange(e, unsigned(sweep), seed_of(e));
+    if (e.option[3]) count_flow(e);
 }
 
-// METROPOLIS. `weights`: the matrix of WINDOW, or a nearer copy of it. WORDS: see Gains.
+// METROPOLIS. option: three of 0, and whether the flow of the replicas is counted. `weights`: the matrix of WINDOW, or a nearer copy of it. WORDS: see Gains.
 template <int STRATEGY, int WORDS = 0>
 GQ void advance(Ensemble& e, int sweeps, const void* weights) {
     const auto all = [&](int sweep) {

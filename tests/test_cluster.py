@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import instances
+from benchmarks import bench_xorsat, instances
 from gpuqio import Workspace, explain
 from gpuqio.engines import reference
 from gpuqio.engines.native import Ensemble, advance
@@ -113,10 +113,11 @@ def test_the_kernels_are_clean_under_the_checkers(name: str, mode: str) -> None:
     ("target", "given"),
     [
         (PT, {"sweeps": 20, "replicas": 5, "restarts": 4, "cluster_moves": True}),
+        (PT, {"sweeps": 32, "replicas": 5, "restarts": 40, "feedback_ladder": True}),
         ("1qbit.pticm", {"num_sweeps_per_run": 8}),
         ("1qbit.pticm", {"num_sweeps_per_run": 4, "goal": "SAMPLE"}),
     ],
-    ids=["PT", "OPTIMIZE", "SAMPLE"],
+    ids=["PT", "feedback", "OPTIMIZE", "SAMPLE"],
 )
 def test_the_cuda_engine_has_the_results_of_the_cpu(engine: Any, target: str, given: dict[str, Any]) -> None:
     assert agree(engine, *KINDS, target=target, seed=6, **given)
@@ -304,3 +305,21 @@ def test_dense_problems_are_solved_with_them_too() -> None:
         result = PublicParallelTempering(workspace, cluster_moves=True, sweeps=50, seed=1).optimize(problem)
     assert result.report.strategy == "lane-neighbour"
     assert result["parameters"]["cluster_moves"] is True
+
+
+@pytest.mark.parametrize("n", [16, 24, 32, 48])
+def test_planted_triples_are_satisfied_with_and_without_clusters(n: int) -> None:
+    """3-regular 3-XORSAT, ten runs of two ladders of 16 rungs each: all end at the planted energy."""
+    made = instances.planted_xorsat(n, 1)
+    layout = pack(made.problem(), windows=False)
+    assert made.optimum is not None
+    for clusters in (False, True):
+        solver = ParallelTempering(replicas=16, restarts=2, sweeps=20_000, cluster_moves=clusters)
+        runs = [Ensemble(layout, solver.plan(layout, seed).first(), None, round(made.optimum)) for seed in range(10)]
+        advance(runs, [20_000] * 10)
+        assert [layout.fixed.unit * chains.lowest for chains in runs] == [made.optimum] * 10
+
+
+def test_the_benchmark_fits_an_exponent() -> None:
+    rows = [{"n": n, "solver": "PT", "TTS99 s": [0.0, 10 ** (0.03 * n - 4), 0.0]} for n in (16, 32, 48)]
+    assert bench_xorsat.fit(rows, "PT") == {"fit": "PT", "alpha": 0.03, "beta": -4.0, "sizes": [16, 32, 48]}

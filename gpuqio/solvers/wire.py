@@ -31,7 +31,7 @@ _OTHER_NAMES = {"step_limit": "sweeps", "time_limit": "timeout"}
 def _parallel_tempering(given: dict[str, Any]) -> Solver:
     if given.get("all_betas") is not None:
         given["all_betas"] = _betas(given["all_betas"])
-    known = _known(given, "sweeps", "replicas", "all_betas", "restarts", "cluster_moves")
+    known = _known(given, "sweeps", "replicas", "all_betas", "restarts", "cluster_moves", "feedback_ladder")
     if ParallelTempering(**known).is_parameter_free:  # by its target it is not
         known["sweeps"] = parallel_tempering.DEFAULT_SWEEPS
     return ParallelTempering(**known)

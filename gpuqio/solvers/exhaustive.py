@@ -144,8 +144,9 @@ def certified(search: Plan, unfinished: Mapping[str, object], layout: Layout, se
         search: a plan whose first two stages have nothing of each other.
         unfinished: parameters that repeat the whole of it, proof included.
     """
-    small = layout.num_variables <= CERTIFIED_VARIABLES and layout.strategy is not Strategy.WINDOW
-    return Certified(search, unfinished, layout, seed) if small and layout.fixed.is_exact else search
+    walked = layout.strategy not in (Strategy.WINDOW, Strategy.LANE_GROUPED)
+    small = layout.num_variables <= CERTIFIED_VARIABLES
+    return Certified(search, unfinished, layout, seed) if walked and small and layout.fixed.is_exact else search
 
 
 class Certified:

@@ -36,6 +36,9 @@ class Settings:
     walks_windows: ClassVar[bool] = True
     """Whether its moves can walk a dense layout."""
 
+    walks_groups: ClassVar[bool] = False
+    """Whether its moves can walk squared sums."""
+
     @property
     def shape(self) -> Shape:
         """How its provider writes a result."""

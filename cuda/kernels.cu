@@ -131,7 +131,7 @@ GQ_MOVE(population_window, advance_population<gq::WINDOW>)
 GQ_MOVE(population_neighbour, advance_population<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(population_parity, advance_population<gq::LANE_PARITY>)
 GQ_MOVE(population_product, advance_population<gq::LANE_PRODUCT>)
-
+GQ_MOVE(population_grouped, advance_population<gq::LANE_GROUPED>)
 GQ_MOVE(walk_neighbour, advance_walk<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(walk_parity, advance_walk<gq::LANE_PARITY>)
 GQ_MOVE(walk_product, advance_walk<gq::LANE_PRODUCT>)

@@ -141,6 +141,8 @@ CASES: dict[str, tuple[Layout, Stage, int]] = {
     "walk_neighbour": (quadratic(75, 18, share=0.05), walk(130), 99 * 1024),
     "walk_parity": (klocal(40, 19, ProblemType.ising), walk(33), 99 * 1024),
     "walk_product": (klocal(20, 20, ProblemType.pubo), walk(70), 99 * 1024),
+    "walk_grouped": (grouped(20, 21, ProblemType.ising), walk(70), 99 * 1024),
+    "walk_grouped bits": (grouped(23, 22, ProblemType.pubo), walk(33), 99 * 1024),
 }
 
 

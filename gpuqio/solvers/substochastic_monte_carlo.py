@@ -96,6 +96,7 @@ class SubstochasticMonteCarlo(Settings):
     beta: Range | None = None
 
     walks_windows: ClassVar[bool] = False
+    walks_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.check_settings()

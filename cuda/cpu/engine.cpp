@@ -67,7 +67,7 @@ void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
     {nullptr, alone<gq::advance_path<gq::LANE_NEIGHBOUR>>, alone<gq::advance_path<gq::LANE_PARITY>>,
      alone<gq::advance_path<gq::LANE_PRODUCT>>, alone<gq::advance_path<gq::LANE_GROUPED>>},
     {nullptr, alone<gq::advance_tabu<gq::LANE_NEIGHBOUR>>, alone<gq::advance_tabu<gq::LANE_PARITY>>,
-     alone<gq::advance_tabu<gq::LANE_PRODUCT>>},
+     alone<gq::advance_tabu<gq::LANE_PRODUCT>>, alone<gq::advance_tabu<gq::LANE_GROUPED>>},
     {},  // BIFURCATION
     {},  // CLUSTER
     {nullptr, alone<gq::advance_exhaustive<gq::LANE_NEIGHBOUR>>, alone<gq::advance_exhaustive<gq::LANE_PARITY>>,

@@ -71,7 +71,7 @@ void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
     {},  // BIFURCATION
     {},  // CLUSTER
     {nullptr, alone<gq::advance_exhaustive<gq::LANE_NEIGHBOUR>>, alone<gq::advance_exhaustive<gq::LANE_PARITY>>,
-     alone<gq::advance_exhaustive<gq::LANE_PRODUCT>>},
+     alone<gq::advance_exhaustive<gq::LANE_PRODUCT>>, alone<gq::advance_exhaustive<gq::LANE_GROUPED>>},
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // warp.cuh: the vocabulary that every algorithm here is written in: 32 lanes in lock step.
 //
 //   vf vi vu   a float, int32 or uint32 in each lane          vb   a condition in each lane (no conversion to bool)
-//   vl         an int64 in each lane: + - > ==, keep, negate_if, splat, add_each, and
+//   vl         an int64 in each lane: + - ^ > ==, keep, negate_if, splat, mine, load, add_each, and
 //   times(x, k)   vi times a uniform int64                    truncate_wide(x)   a float's integer part
 //   lane()     0..31                                          splat(x)   the same value in every lane
 //   spread(w)  the condition "my bit of word w is set"        ballot(c)  the word whose bit l is lane l's condition

@@ -17,7 +17,7 @@ lane_*      variable                one variable of 32 chains, with two entries;
 lane_*      entries                 what four more entries add to it
 near_*_w    both                    the same for w times 32 chains at once, all from shared memory
             groups                  lane_grouped: what six groups add to a variable without them, without a flip
-tabu_*      variable                one variable looked at by 32 walkers
+tabu_*      variable                one variable looked at by 32 walkers, where they keep gains
 ==========  ======================  =================================================================================
 """
 
@@ -92,7 +92,7 @@ def unit_costs(name: str, kernel: Kernel) -> dict[str, int]:
     if name.startswith(("lane", "near")):
         few, more = (len(lane_path(flow, name, entries)) // 8 for entries in (2, ENTRIES))
         return {"variable": few, "entries": more - few}
-    if name.startswith("tabu"):
+    if name.startswith("tabu") and name != "tabu_grouped":
         return {"variable": _looked_at(flow)}
     return {}
 

@@ -69,8 +69,8 @@ def anneal(chains: int, sweeps: int = 4) -> Stage:
     return Stage(chains, sweeps, np.linspace(0.01, 1, sweeps), False, 12)
 
 
-def population(chains: int, sweeps: int = 4) -> Stage:
-    betas = np.linspace(0, 0.3, sweeps)
+def population(chains: int, sweeps: int = 4, coldest: float = 0.3) -> Stage:
+    betas = np.linspace(0, coldest, sweeps)
     return Stage(chains, sweeps, betas, False, 13, move=Reweighting())
 
 
@@ -136,9 +136,13 @@ CASES: dict[str, tuple[Layout, Stage, int]] = {
     "population_neighbour": (quadratic(75, 15, share=0.05), population(130), 99 * 1024),
     "population_parity": (klocal(40, 16, ProblemType.ising), population(33), 99 * 1024),
     "population_product": (klocal(20, 17, ProblemType.pubo), population(70), 99 * 1024),
+    "population_grouped": (grouped(22, 16, ProblemType.ising), population(45, coldest=1e-13), 99 * 1024),
+    "population_grouped bits": (grouped(20, 17, ProblemType.pubo), population(130), 99 * 1024),
     "walk_neighbour": (quadratic(75, 18, share=0.05), walk(130), 99 * 1024),
     "walk_parity": (klocal(40, 19, ProblemType.ising), walk(33), 99 * 1024),
     "walk_product": (klocal(20, 20, ProblemType.pubo), walk(70), 99 * 1024),
+    "walk_grouped": (grouped(20, 21, ProblemType.ising), walk(70), 99 * 1024),
+    "walk_grouped bits": (grouped(23, 22, ProblemType.pubo), walk(33), 99 * 1024),
 }
 
 
@@ -204,8 +208,7 @@ def test_mixed_batches_in_one_launch_a_kind(data: st.DataObject) -> None:
             continue
         bits = st.lists(st.integers(0, 1), min_size=layout.num_variables, max_size=layout.num_variables)
         first = data.draw(st.none() | bits)
-        stages = [ladder(5, 3), ladder(33, 1, 3), anneal(40), anneal(1, 6)]
-        stage = data.draw(st.sampled_from(stages if layout.groups else [*stages, population(40)]))
+        stage = data.draw(st.sampled_from([ladder(5, 3), ladder(33, 1, 3), anneal(40), anneal(1, 6), population(40)]))
         goal = data.draw(st.sampled_from([-(2**62), 0]))
         jobs.append(Job(layout, stage, None if first is None else np.array(first, np.uint8), goal))
     if not jobs:

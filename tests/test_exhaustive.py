@@ -27,7 +27,8 @@ from gpuqio.solvers.stage import Stage
 from gpuqio.terms import Term
 from tests import emulated
 from tests.emulator import Memory, RawModule
-from tests.strategies import problems
+from tests.strategies import grouped_problems, problems
+from tests.test_cuda_kernels import grouped
 
 ENGINE = CpuEngine()
 
@@ -60,6 +61,13 @@ def klocal(n: int, seed: int, kind: ProblemType) -> Problem:
     return problem
 
 
+def squares(n: int, seed: int) -> Problem:
+    random = np.random.default_rng(seed)
+    problem = klocal(n, seed, ProblemType.pubo)
+    problem.add_slc_term([*((int(w), i) for i, w in enumerate(random.integers(-9, 9, n))), (5, None)], 2)
+    return problem
+
+
 def needle(n: int) -> Problem:
     """All bits 1 is the optimum, -n; any other state is the lower the fewer bits are set."""
     terms = [Term(c=1, indices=[i]) for i in range(n)] + [Term(c=-2 * n, indices=list(range(n)))]
@@ -89,7 +97,7 @@ def assert_same(expected: reference.Outcome, chains: Ensemble) -> None:
 
 @settings(max_examples=60)
 @given(
-    problem=problems(max_variables=10),
+    problem=problems(max_variables=10) | grouped_problems(),
     listed=st.sampled_from([0, 1, 3]),
     slices=st.lists(st.integers(1, 3), max_size=3),
     data=st.data(),
@@ -115,6 +123,8 @@ LAYOUTS = {
     "exhaustive_neighbour wide": pack(spins(13, 2, 10**7), windows=False),  # gains of 27 bits, energies of 32
     "exhaustive_neighbour few": pack(spins(3, 3), windows=False),
     "exhaustive_parity": pack(klocal(13, 4, ProblemType.ising)),
+    "exhaustive_grouped": grouped(13, 6, ProblemType.ising),
+    "exhaustive_grouped bits": grouped(4, 7, ProblemType.pubo),
     "exhaustive_product": pack(klocal(13, 5, ProblemType.pubo)),
 }
 
@@ -238,7 +248,9 @@ def test_what_stops_early_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize("solver", [SimulatedAnnealing(seed=5), ParallelTempering(seed=5)])
-@pytest.mark.parametrize("problem", [spins(12, 1), klocal(11, 2, ProblemType.ising), klocal(11, 3, ProblemType.pubo)])
+@pytest.mark.parametrize(
+    "problem", [spins(12, 1), klocal(11, 2, ProblemType.ising), klocal(11, 3, ProblemType.pubo), squares(10, 4)]
+)
 def test_a_parameter_free_search_proves_what_it_found(
     solver: SimulatedAnnealing | ParallelTempering, problem: Problem
 ) -> None:

@@ -15,11 +15,16 @@ from hypothesis import strategies as st
 
 from gpuqio import Workspace
 from gpuqio.engines import reference
+from gpuqio.engines.base import Work
+from gpuqio.engines.cpu import CpuEngine
 from gpuqio.engines.native import Ensemble, advance
 from gpuqio.engines.streams import threshold
+from gpuqio.errors import InvalidProblem
 from gpuqio.optimization import ParallelTempering, SimulatedAnnealing
 from gpuqio.pack import Canonical, Layout, Strategy, canonical, pack
 from gpuqio.problem import Problem, ProblemType
+from gpuqio.solvers import PathRelinking, TabuSearch
+from gpuqio.solvers.base import Solver
 from gpuqio.solvers.explain import explain
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import temperature_range
@@ -274,3 +279,11 @@ def test_explain_says_that_sums_are_kept() -> None:
     assert "1 squared sums" in said.reason
     assert (said.locality, said.num_terms, said.resolution) == (2, 3, 0)
     assert said.hottest > said.coldest > 0
+
+
+@pytest.mark.parametrize("solver", [TabuSearch(), PathRelinking()], ids=lambda solver: type(solver).__name__)
+def test_solvers_whose_moves_cannot_walk_them_refuse_them_before_anything_runs(solver: Solver) -> None:
+    work = Work((partition([3, 1, 4]),), solver)
+    with pytest.raises(InvalidProblem, match=f"problem type ising_grouped: {type(solver).__name__} takes no") as caught:
+        CpuEngine().start(work)
+    assert (caught.value.field, caught.value.value, caught.value.code) == ("terms_slc", 1, "AZQ103")

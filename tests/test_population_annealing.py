@@ -24,7 +24,7 @@ from gpuqio.solvers.population_annealing import Reweighting
 from gpuqio.solvers.resampling import MOST_CHAINS
 from gpuqio.solvers.schedules import Range
 from gpuqio.solvers.stage import Stage
-from tests.strategies import problems
+from tests.strategies import grouped_problems, problems
 from tests.test_acceptance import CASES
 
 PA, PA_FREE = "microsoft.populationannealing.cpu", "microsoft.populationannealing-parameterfree.cpu"
@@ -51,7 +51,7 @@ def states(problem: Problem, layout: Layout) -> npt.NDArray[np.float64]:
 
 @pytest.mark.parametrize("dense", [True, False])
 @settings(max_examples=40)
-@given(problem=problems(), slices=st.lists(st.integers(1, 3), max_size=3), data=st.data())
+@given(problem=problems() | grouped_problems(), slices=st.lists(st.integers(1, 3), max_size=3), data=st.data())
 def test_native_equals_reference(dense: bool, problem: Problem, slices: list[int], data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gpuqio.pack.layout.DENSE_DEGREE", -1.0 if dense else 1e9)

@@ -10,7 +10,7 @@ from gpuqio.engines.native import instruction_set, library
 from gpuqio.engines.reference.outcome import Outcome
 from gpuqio.engines.reference.population import resample
 from gpuqio.engines.streams import boltzmann
-from gpuqio.solvers.resampling import MOST_CHAINS, UNIT_WEIGHT, families
+from gpuqio.solvers.resampling import MOST_CHAINS, UNIT_WEIGHT, families, float_table
 
 BUILDS = sorted({"base", instruction_set()})
 
@@ -93,3 +93,8 @@ def test_families_are_counted_and_weighed() -> None:
     assert families(np.arange(8)) == {"families": 8, "rho_t": 1.0}
     assert families(np.full(8, 3)) == {"families": 1, "rho_t": 8.0}
     assert families(np.array([0, 0, 0, 5])) == {"families": 2, "rho_t": 2.5}
+
+
+def test_what_a_kernel_would_flush_is_0_for_the_reference_too() -> None:
+    least = 2.0**-126
+    assert float_table(np.array([0, least / 2, least, 1])).tolist() == [0, 0, least, 1]

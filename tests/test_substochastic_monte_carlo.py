@@ -23,7 +23,7 @@ from gpuqio.solvers import SubstochasticMonteCarlo, parse
 from gpuqio.solvers.schedules import Range
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.substochastic_monte_carlo import Walking
-from tests.strategies import problems
+from tests.strategies import grouped_problems, problems
 from tests.test_acceptance import CASES
 
 SSMC = "microsoft.substochasticmontecarlo.cpu"
@@ -41,7 +41,7 @@ def glass(n: int) -> Layout:
 
 
 @settings(max_examples=60)
-@given(problem=problems(), slices=st.lists(st.integers(1, 3), max_size=3), data=st.data())
+@given(problem=problems() | grouped_problems(), slices=st.lists(st.integers(1, 3), max_size=3), data=st.data())
 def test_native_equals_reference(problem: Problem, slices: list[int], data: st.DataObject) -> None:
     layout = pack(problem, SubstochasticMonteCarlo.walks_windows)
     if layout.num_variables == 0:

@@ -26,12 +26,12 @@ from gpuqio.solvers import Tabu, TabuSearch, parse
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.tabu import TabuMove, tabu_stage
 from tests.emulated import Job
-from tests.strategies import problems
+from tests.strategies import grouped_problems, problems
 from tests.test_cuda_engine import KINDS, agree, solve
 from tests.test_cuda_engine import cupy as cupy
 from tests.test_cuda_engine import engine as engine
 from tests.test_cuda_kernels import assert_same as assert_same_on_device
-from tests.test_cuda_kernels import klocal, run
+from tests.test_cuda_kernels import grouped, klocal, run
 from tests.test_solvers import run_plan
 from tests.test_trajectory import BUILDS, assert_same, run_native
 
@@ -49,13 +49,15 @@ CASES: dict[str, tuple[Layout, Stage]] = {
     "dense": (quadratic(33, 2), tabu_stage(TabuMove(4, 0), 70, 25, 12)),
     "parity": (klocal(20, 3, ProblemType.ising), tabu_stage(TabuMove(3, 2), 35, 30, 13)),
     "product": (klocal(20, 4, ProblemType.pubo), tabu_stage(TabuMove(5, 1), 33, 30, 14)),
+    "grouped": (grouped(20, 5, ProblemType.ising), tabu_stage(TabuMove(4, 2), 40, 30, 15)),
+    "grouped bits": (grouped(21, 6, ProblemType.pubo), tabu_stage(TabuMove(3, 1), 33, 30, 16)),
 }
 
 
 @settings(max_examples=60)
 @given(data=st.data())
 def test_native_equals_reference(data: st.DataObject) -> None:
-    layout = pack(data.draw(problems()), windows=False)
+    layout = pack(data.draw(problems() | grouped_problems()), windows=False)
     n, walkers = layout.num_variables, data.draw(st.integers(1, 40))
     if n == 0:
         return

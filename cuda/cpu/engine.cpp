@@ -61,18 +61,19 @@ void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
     {advance_window, gq::advance<gq::LANE_NEIGHBOUR, 1>, gq::advance<gq::LANE_PARITY, 1>,
      gq::advance<gq::LANE_PRODUCT, 1>, gq::advance<gq::LANE_GROUPED, 1>},
     {population_window, alone<gq::advance_population<gq::LANE_NEIGHBOUR>>,
-     alone<gq::advance_population<gq::LANE_PARITY>>, alone<gq::advance_population<gq::LANE_PRODUCT>>},
+     alone<gq::advance_population<gq::LANE_PARITY>>, alone<gq::advance_population<gq::LANE_PRODUCT>>,
+     alone<gq::advance_population<gq::LANE_GROUPED>>},
     {nullptr, alone<gq::advance_walk<gq::LANE_NEIGHBOUR>>, alone<gq::advance_walk<gq::LANE_PARITY>>,
-     alone<gq::advance_walk<gq::LANE_PRODUCT>>},
+     alone<gq::advance_walk<gq::LANE_PRODUCT>>, alone<gq::advance_walk<gq::LANE_GROUPED>>},
     {nullptr, alone<gq::advance_path<gq::LANE_NEIGHBOUR>>, alone<gq::advance_path<gq::LANE_PARITY>>,
      alone<gq::advance_path<gq::LANE_PRODUCT>>, alone<gq::advance_path<gq::LANE_GROUPED>>},
     {nullptr, alone<gq::advance_tabu<gq::LANE_NEIGHBOUR>>, alone<gq::advance_tabu<gq::LANE_PARITY>>,
-     alone<gq::advance_tabu<gq::LANE_PRODUCT>>},
+     alone<gq::advance_tabu<gq::LANE_PRODUCT>>, alone<gq::advance_tabu<gq::LANE_GROUPED>>},
     {},  // BIFURCATION
     {nullptr, alone<gq::advance_cluster<gq::LANE_NEIGHBOUR>>, alone<gq::advance_cluster<gq::LANE_PARITY>>,
      alone<gq::advance_cluster<gq::LANE_PRODUCT>>},
     {nullptr, alone<gq::advance_exhaustive<gq::LANE_NEIGHBOUR>>, alone<gq::advance_exhaustive<gq::LANE_PARITY>>,
-     alone<gq::advance_exhaustive<gq::LANE_PRODUCT>>},
+     alone<gq::advance_exhaustive<gq::LANE_PRODUCT>>, alone<gq::advance_exhaustive<gq::LANE_GROUPED>>},
 };
 
 }  // namespace

@@ -37,14 +37,26 @@ GQ vl operator-(const vl& a, const vl& b) {
     GQ_EACH_WIDE r.q[i] = a.q[i] - b.q[i];
     return r;
 }
+GQ vl operator^(const vl& a, const vl& b) {
+    vl r;
+    GQ_EACH_WIDE r.q[i] = a.q[i] ^ b.q[i];
+    return r;
+}
 GQ vb operator>(const vl& a, const vl& b) {
     vb r;
     GQ_EACH_WIDE reinterpret_cast<vl::half*>(&r)[i] = __builtin_convertvector(a.q[i] > b.q[i], vl::half);
     return r;
 }
-GQ vb operator==(const vl& a, int64_t b) {
+GQ vb operator==(const vl& a, const vl& b) {
     vb r;
-    GQ_EACH_WIDE reinterpret_cast<vl::half*>(&r)[i] = __builtin_convertvector(a.q[i] == b, vl::half);
+    GQ_EACH_WIDE reinterpret_cast<vl::half*>(&r)[i] = __builtin_convertvector(a.q[i] == b.q[i], vl::half);
+    return r;
+}
+GQ vb operator==(const vl& a, int64_t b) { return a == splat(b); }
+GQ vl load(const int64_t* p) {
+    typedef vl::native unaligned __attribute__((aligned(8), may_alias));
+    vl r;
+    GQ_EACH_WIDE r.q[i] = reinterpret_cast<const unaligned*>(p)[i];
     return r;
 }
 GQ vl keep(const vb& c, const vl& x) {

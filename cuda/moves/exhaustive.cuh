@@ -5,12 +5,28 @@
 // same in all lanes, and leaves the state t ^ (t >> 1). A sweep is 2^block of these states, block <= 5.
 // The best is asked at every step. With `listed` > 0 a chain also counts the states of its lowest energy, and lists the
 // first `listed` of them: log[c] is the count, log[chains + c listed + i] the state of the free variables.
-// memory: 32 words a warp, room to bring 64-bit energies to lanes.
+// memory: 32 words a warp, room to bring 64-bit energies to lanes as 32 bits; LANE_GROUPED, of 64 bits, needs none.
 #pragma once
 #include "../ensemble.cuh"
 namespace gq {
 
 constexpr int most_rise = 5 << 28;  // states of one sweep differ in 5 variables at most, and gains are below 2^28
+
+// How far the best of a warp's chains is above the present state: exactly, or where the sweep can't come to.
+template <int STRATEGY>
+GQ auto lead(const Ensemble& e, int w) {
+    const int64_t *const energy = e.energy + 32 * w, *const best = e.best_energy + 32 * w;
+    if constexpr (STRATEGY == LANE_GROUPED) {
+        return load(best) - load(energy);
+    } else {
+        int32_t* const room = e.memory + 32 * w;
+        each(32, [&](int l) {
+            const int64_t exact = best[l] - energy[l];
+            room[l] = int32_t(exact > most_rise ? most_rise : exact < -most_rise ? -most_rise : exact);
+        });
+        return load(room);
+    }
+}
 
 // The state all 0, but for the fixed variables.
 template <int STRATEGY>
@@ -18,19 +34,19 @@ GQ void start_exhaustive(Ensemble& e, const Problem& p, uint32_t* spins, int w) 
     const int free = p.n - e.option[0];
     each(32, [&](int l) { e.energy[32 * w + l] = p.zero_energy; });
     each(p.n, [&](int v) { spins[v] = 0; });
+    lane_recount<STRATEGY>(p, spins);
     for (int v = free; v < p.n; ++v) {
         const unsigned set = ballot((((lane() + 32u * w) >> (v - free)) & 1u) == 1u);
         add_each(e.energy + 32 * w, keep(spread(set), lane_gain<STRATEGY>(p, v, spins)));
-        put(&spins[v], set);
+        lane_flip<STRATEGY>(p, v, spins, set);
     }
 }
 
 // Flips a variable in all lanes; returns the rise.
 template <int STRATEGY>
-GQ vi flip_everywhere(const Problem& p, uint32_t* spins, int variable) {
-    const unsigned before = spins[variable];
-    const auto rise = negate_if(spread(before), lane_gain<STRATEGY>(p, variable, spins));
-    put(&spins[variable], ~before);
+GQ auto flip_everywhere(const Problem& p, uint32_t* spins, int variable) {
+    const auto rise = negate_if(spread(spins[variable]), lane_gain<STRATEGY>(p, variable, spins));
+    lane_flip<STRATEGY>(p, variable, spins, ~0u);
     return rise;
 }
 
@@ -54,18 +70,13 @@ GQ void sweep_exhaustive(Ensemble& e, int sweep) {
         const bool lists = e.option[2] > 0;
         const unsigned valid = lower_bits(chains_of(e, w)), begin = unsigned(sweep) << block;
         int64_t *const energy = e.energy + 32 * w, *const best_energy = e.best_energy + 32 * w;
-        int32_t* const room = e.memory + 32 * w;
         uint32_t* const best = e.best_spins + int64_t(w) * p.n;
         if (sweep == 0) {
             start_exhaustive<STRATEGY>(e, p, spins, w);
         } else {
             add_each(energy, flip_everywhere<STRATEGY>(p, spins, block + first(unsigned(sweep))));
         }
-        each(32, [&](int l) {
-            const int64_t lead = best_energy[l] - energy[l];
-            room[l] = int32_t(lead > most_rise ? most_rise : lead < -most_rise ? -most_rise : lead);
-        });
-        vi lowest = load(room), rise = splat(0);  // both from the sweep's first state
+        auto lowest = lead<STRATEGY>(e, w), rise = lowest - lowest;  // both from the sweep's first state
         unsigned improved = 0;
         for (unsigned step = 0;; ++step) {
             const unsigned lower = ballot(lowest > rise) & valid;

@@ -105,8 +105,8 @@ GQ void draw_lots(Ensemble& e, const Lottery& lot, int64_t* written, float scale
     });
 }
 
-// Copies the states. A warp takes whole chains, or, where 32 chains share a word, some variables of all chains: so
-// nobody reads what another writes.
+// Copies the states. A warp takes whole chains, or, where 32 chains share a word, some variables and some
+// groups' sums of all chains: so nobody reads what another writes.
 template <int STRATEGY>
 GQ void copy_states(Ensemble& e, const Lottery& lot) {
     const int deaths = *lot.deaths, n = e.problem.n;
@@ -128,6 +128,13 @@ GQ void copy_states(Ensemble& e, const Lottery& lot) {
                     target[i] = (target[i] & ~(1u << (to & 31))) | bit << (to & 31);
                 });
             }
+        const int groups = STRATEGY == LANE_GROUPED ? e.problem.groups : 0;
+        for (int g = team_rank(); g < groups; g += team_size())
+            each(deaths, [&](int k) {
+                const int to = lot.leaving[k], from = lot.source[k];
+                int32_t* const sums = e.problem.sums + int64_t(g) * 32;
+                sums[int64_t(to >> 5) * groups * 32 + (to & 31)] = sums[int64_t(from >> 5) * groups * 32 + (from & 31)];
+            });
     }
 }
 

@@ -7,20 +7,41 @@
 // Ranks are not quite uniform: of 16 equals one may be taken four times as often as another.
 //
 // option: tenure in moves, and the most that is added to it at random, drawn at each move.
-// memory, for each 32 walkers: how far each is above its best (32), gains (n x 32), and the move at which each variable
-// may be flipped again (n x 32). Gains are computed once; a flip changes those of its neighbours alone, and there are
-// as many lists of neighbours as walkers, so a lane goes through its own.
+// memory, for each 32 walkers: the move at which each variable may be flipped again (n x 32), how far each is above its
+// best (32), and gains (n x 32). Gains are computed once; a flip changes those of its neighbours alone, and there are
+// as many lists of neighbours as walkers, so a lane goes through its own. LANE_GROUPED has the first of the three alone:
+// in a squared sum all are neighbours, so gains are computed afresh.
 #pragma once
 #include "../ensemble.cuh"
 namespace gq {
 
+template <int STRATEGY>
 struct TabuMemory {
-    int32_t *above, *gains, *free_at;
+    int32_t *free_at, *above, *gains;
     GQ_MEMBER TabuMemory(const Ensemble& e, int first_chain) {
         const int n = e.problem.n;
-        above = e.memory + int64_t(first_chain >> 5) * (64 * n + 32);
+        free_at = e.memory + int64_t(first_chain >> 5) * (STRATEGY == LANE_GROUPED ? 32 * n : 64 * n + 32);
+        above = free_at + 32 * n;
         gains = above + 32;
-        free_at = gains + 32 * n;
+    }
+    // How far the walkers from chain `c` on are above their bests: exactly, or more than any rise.
+    GQ_MEMBER auto above_best(const Ensemble& e, int c) const {
+        if constexpr (STRATEGY == LANE_GROUPED) {
+            return load(e.energy + c) - load(e.best_energy + c);
+        } else {
+            each(32, [&](int l) {
+                const int64_t exact = e.energy[c + l] - e.best_energy[c + l];
+                above[l] = exact < 0x40000000 ? int(exact) : 0x40000000;
+            });
+            return load(above);
+        }
+    }
+    GQ_MEMBER auto gain(const Problem& p, int variable, const uint32_t* spins) const {
+        if constexpr (STRATEGY == LANE_GROUPED) {
+            return lane_gain<STRATEGY>(p, variable, spins);
+        } else {
+            return load(gains + 32 * variable);
+        }
     }
 };
 
@@ -49,44 +70,48 @@ GQ void pass_on(const Problem& p, int variable, int lane, const uint32_t* spins,
     }
 }
 
-GQ vi either(const vb& c, const vi& a, const vi& b) { return keep(c, a ^ b) ^ b; }
+template <class V>
+GQ V either(const vb& c, const V& a, const V& b) {
+    return keep(c, a ^ b) ^ b;
+}
 
 // One move of the `count` walkers from chain `c` on; returns how many moved.
 template <int STRATEGY>
 GQ int64_t tabu_move(Ensemble& e, const Problem& p, uint32_t* spins, int c, int count, int move) {
-    const TabuMemory memory(e, c);
-    if (move == 0)
-        for (int v = 0; v < p.n; ++v) store(memory.gains + 32 * v, lane_gain<STRATEGY>(p, v, spins));
-    each(32, [&](int l) {
-        const int64_t above = e.energy[c + l] - e.best_energy[c + l];
-        memory.above[l] = above < 0x40000000 ? int(above) : 0x40000000;  // more than any rise
-    });
+    const TabuMemory<STRATEGY> memory(e, c);
+    if constexpr (STRATEGY != LANE_GROUPED)
+        if (move == 0)
+            for (int v = 0; v < p.n; ++v) store(memory.gains + 32 * v, lane_gain<STRATEGY>(p, v, spins));
+    const auto above = memory.above_best(e, c);
+    using number = decltype(mine(above, 0));
+    constexpr number none = number(1) << (8 * sizeof(number) - 2);  // more than any rise
     vu word[4];
     philox(splat(0u), splat(unsigned(move)), lane() + unsigned(c), splat(unsigned(TABU)), seed_of(e), word);
 
-    const vi above = load(memory.above), now = splat(move + 1);
-    vi least = splat(0x40000000), lowest = splat(0), chosen = splat(0);
+    const vi now = splat(move + 1);
+    vi lowest = splat(0), chosen = splat(0);
+    auto least = splat(none);
     for (int v = 0; v < p.n; ++v) {
-        const vi rise = negate_if(spread(spins[v]), load(memory.gains + 32 * v));
+        const auto rise = negate_if(spread(spins[v]), memory.gain(p, v, spins));
         const vi rank = as_int(word[0] ^ (unsigned(v) * 0x9E3779B9u));
-        const vb allowed = (now > load(memory.free_at + 32 * v)) | (splat(0) > rise + above);
+        const vb allowed = (now > load(memory.free_at + 32 * v)) | (splat(number(0)) > rise + above);
         const vb better = allowed & ((least > rise) | ((least == rise) & (lowest > rank)));
         least = either(better, rise, least);
         lowest = either(better, rank, lowest);
         chosen = either(better, splat(v), chosen);
     }
-    const unsigned moved = ballot(splat(0x40000000) > least) & lower_bits(count);
+    const unsigned moved = ballot(splat(none) > least) & lower_bits(count);
     each(count, [&](int l) {
         if (!((moved >> l) & 1u)) return;
         const int v = mine(chosen, l);
         const auto extra = uint64_t(mine(word[1], l)) * unsigned(e.option[1] + 1) >> 32;
         memory.free_at[32 * v + l] = move + 1 + e.option[0] + int(extra);
-        pass_on<STRATEGY>(p, v, l, spins, memory.gains);
+        if constexpr (STRATEGY != LANE_GROUPED) pass_on<STRATEGY>(p, v, l, spins, memory.gains);
     });
     for (unsigned left = moved; left;) {
         const int v = bcast(chosen, first(left));
         const unsigned same = ballot(chosen == v) & left;
-        put(&spins[v], spins[v] ^ same);
+        lane_flip<STRATEGY>(p, v, spins, same);
         left &= ~same;
     }
     add_each(e.energy + c, keep(spread(moved), least));

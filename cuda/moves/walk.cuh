@@ -47,7 +47,7 @@ GQ int64_t walk(const Problem& p, uint32_t* spins, int steps, float chance, unsi
             const int v = int(bcast(word[1], first(going)));
             const unsigned chain = going & -going, set = spins[v];
             add_each(energy, keep(spread(chain), negate_if(spread(set), lane_gain<STRATEGY>(p, v, spins))));
-            put(&spins[v], set ^ chain);
+            lane_flip<STRATEGY>(p, v, spins, chain);
         }
     }
     return flips;

@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from gpuqio.errors import InvalidProblem
 from gpuqio.pack import Layout, pack
 from gpuqio.problem import Problem
 from gpuqio.result import Report, Result, StopReason
@@ -72,6 +73,14 @@ class Solve(Generic[C]):
 
     def __init__(self, problem: Problem, solver: Solver, start: StartChains[C]) -> None:
         self.layout = pack(problem, windows=solver.walks_windows)
+        if self.layout.groups is not None and not solver.walks_groups:
+            raise InvalidProblem(
+                f"Solver type is not compatible with problem type {problem.problem_type.name}: {type(solver).__name__} "
+                "takes no squared sums. Try ParallelTempering or SimulatedAnnealing.",
+                field="terms_slc",
+                value=len(problem.terms_slc),
+                code="AZQ103",
+            )
         self.seconds = 0.0
         self.stop_reason: StopReason | None = None
         self._problem, self._solver, self._start = problem, solver, start

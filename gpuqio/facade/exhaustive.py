@@ -51,3 +51,7 @@ class Exhaustive(Solver[W]):
             "cost_limit": cost_limit,
         }
         super().__init__(workspace, name, provider_id="gpuqio", params=params)
+
+    def supports_grouped_terms(self) -> bool:
+        """True."""
+        return True

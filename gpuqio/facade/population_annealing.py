@@ -87,3 +87,7 @@ class PopulationAnnealing(Solver[W]):
             "cost_limit": cost_limit,
         }
         super().__init__(workspace, name, params=params, content_type=content_type)
+
+    def supports_grouped_terms(self) -> bool:
+        """True."""
+        return True

@@ -58,3 +58,7 @@ class Tabu(Solver[W]):
             "cost_limit": cost_limit,
         }
         super().__init__(workspace, name, params=params)
+
+    def supports_grouped_terms(self) -> bool:
+        """True."""
+        return True

@@ -152,7 +152,7 @@ class Solver(Target[W]):
         self.set_one_param("number_of_solutions", number_of_solutions)
 
     def supports_grouped_terms(self) -> bool:
-        """Whether problems with grouped terms can be solved: by Microsoft's solvers."""
+        """Whether problems with grouped terms can be solved: by Microsoft's solvers and by Exhaustive."""
         return False
 
     def check_valid_problem(self, problem: Problem) -> None:

@@ -106,6 +106,10 @@ class Solver(Protocol):
         """Whether its moves can walk a dense layout; else a dense problem is laid out as a sparse one."""
 
     @property
+    def walks_groups(self) -> bool:
+        """Whether its moves can walk squared sums; else a problem that has some is refused."""
+
+    @property
     def shape(self) -> Shape:
         """How its provider writes a result."""
 

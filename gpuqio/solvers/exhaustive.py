@@ -46,6 +46,7 @@ class Exhaustive(Settings):
     all_optima: bool | None = None
 
     walks_windows: ClassVar[bool] = False
+    walks_groups: ClassVar[bool] = True
     target: ClassVar[str] = "gpuqio.exhaustive"
 
     def __post_init__(self) -> None:
@@ -95,7 +96,7 @@ class Enumeration(Move):
         return self.fixed, self.block, self.listed, 0
 
     def memory(self, layout: Layout, stage: Stage) -> int:
-        return 32 * -(-stage.chains // 32)
+        return 0 if layout.groups else 32 * -(-stage.chains // 32)
 
     def log(self, stage: Stage) -> int:
         """Each chain's count, then each chain's list of states of its free variables."""
@@ -144,8 +145,7 @@ def certified(search: Plan, unfinished: Mapping[str, object], layout: Layout, se
         search: a plan whose first two stages have nothing of each other.
         unfinished: parameters that repeat the whole of it, proof included.
     """
-    walked = layout.strategy not in (Strategy.WINDOW, Strategy.LANE_GROUPED)
-    small = walked and layout.num_variables <= CERTIFIED_VARIABLES
+    small = layout.num_variables <= CERTIFIED_VARIABLES and layout.strategy is not Strategy.WINDOW
     return Certified(search, unfinished, layout, seed) if small and layout.fixed.is_exact else search
 
 

@@ -99,6 +99,11 @@ class ParallelTempering(Settings):
         return not self.cluster_moves
 
     @property
+    def walks_groups(self) -> bool:
+        """Not with cluster moves."""
+        return not self.cluster_moves
+
+    @property
     def target(self) -> str:
         return f"microsoft.paralleltempering{'-parameterfree' if self.is_parameter_free else ''}.cpu"
 

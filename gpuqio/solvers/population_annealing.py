@@ -22,7 +22,7 @@ from gpuqio.pack import Layout
 from gpuqio.solvers.base import OneStage, Plan
 from gpuqio.solvers.doubling import Doubling
 from gpuqio.solvers.move import Int64s, Kind, Move
-from gpuqio.solvers.resampling import MOST_CHAINS, UNIT_WEIGHT, families, log_words, memory_words
+from gpuqio.solvers.resampling import MOST_CHAINS, UNIT_WEIGHT, families, float_table, log_words, memory_words
 from gpuqio.solvers.schedules import Range, check_range
 from gpuqio.solvers.settings import Settings, number, spelled, whole
 from gpuqio.solvers.simulated_annealing import beta_range
@@ -52,7 +52,7 @@ class Reweighting(Move):
     def table(self, layout: Layout, stage: Stage) -> npt.NDArray[np.float32]:
         """(sweeps,) what beta grows by before each, in the units of the integer energies."""
         with np.errstate(over="ignore"):
-            return np.clip(np.diff(stage.betas, prepend=0.0) * layout.fixed.unit, 0, 2.0**60).astype(np.float32)
+            return float_table(np.clip(np.diff(stage.betas, prepend=0.0) * layout.fixed.unit, 0, 2.0**60))
 
     def memory(self, layout: Layout, stage: Stage) -> int:
         return memory_words(stage.chains)
@@ -114,6 +114,8 @@ class PopulationAnnealing(Settings):
     beta: Range | None = None
     beta_start: float | None = None
     beta_stop: float | None = None
+
+    walks_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.check_settings()

@@ -123,6 +123,7 @@ class QuantumMonteCarlo(Settings):
     transverse_field_stop: float | None = None
 
     walks_windows: ClassVar[bool] = False
+    walks_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.check_settings()

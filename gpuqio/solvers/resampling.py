@@ -5,13 +5,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MOST_CHAINS", "UNIT_WEIGHT", "families", "log_words", "memory_words"]
+__all__ = ["MOST_CHAINS", "UNIT_WEIGHT", "families", "float_table", "log_words", "memory_words"]
 
 MOST_CHAINS = 2**18
 """Largest population: weights of 26 bits, added up and multiplied by it, fit in 63 bits."""
 
 UNIT_WEIGHT = 2**26
 """The weight of the chain of lowest energy."""
+
+
+def float_table(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """As the kernels see them: 0 below 2^-126, because they flush subnormal numbers."""
+    table = values.astype(np.float32)
+    return np.where(table < np.finfo(np.float32).tiny, np.float32(0), table)
 
 
 def memory_words(chains: int) -> int:

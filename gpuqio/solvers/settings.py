@@ -38,6 +38,11 @@ class Settings:
         return True
 
     @property
+    def walks_groups(self) -> bool:
+        """Whether its moves can walk squared sums."""
+        return False
+
+    @property
     def shape(self) -> Shape:
         """How its provider writes a result."""
         return MICROSOFT

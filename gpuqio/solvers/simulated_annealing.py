@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
@@ -44,6 +45,8 @@ class SimulatedAnnealing(Settings):
     restarts: int | None = None
     beta_start: float | None = None
     beta_stop: float | None = None
+
+    walks_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.check_settings()

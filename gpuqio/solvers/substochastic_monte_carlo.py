@@ -20,7 +20,7 @@ from gpuqio.pack import Layout
 from gpuqio.solvers.base import OneStage, Plan
 from gpuqio.solvers.doubling import Doubling
 from gpuqio.solvers.move import Int64s, Kind, Move
-from gpuqio.solvers.resampling import MOST_CHAINS, families, log_words, memory_words
+from gpuqio.solvers.resampling import MOST_CHAINS, families, float_table, log_words, memory_words
 from gpuqio.solvers.schedules import Range, check_range
 from gpuqio.solvers.settings import Settings, spelled, whole
 from gpuqio.solvers.stage import Stage
@@ -56,7 +56,7 @@ class Walking(Move):
     def table(self, layout: Layout, stage: Stage) -> npt.NDArray[np.float32]:
         """(2 x sweeps,) the chance of a flip times 2^24; and the betas."""
         chances = self.alpha.values(stage.sweeps) / self.steps * 2**24
-        return np.concatenate((chances, np.minimum(stage.betas, 2.0**60))).astype(np.float32)
+        return float_table(np.concatenate((chances, np.minimum(stage.betas, 2.0**60))))
 
     def memory(self, layout: Layout, stage: Stage) -> int:
         return memory_words(stage.chains)
@@ -96,6 +96,7 @@ class SubstochasticMonteCarlo(Settings):
     beta: Range | None = None
 
     walks_windows: ClassVar[bool] = False
+    walks_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.check_settings()

@@ -45,8 +45,9 @@ class TabuMove(Move):
         return self.tenure, self.most_extra, 0, 0
 
     def memory(self, layout: Layout, stage: Stage) -> int:
-        """For each 32 walkers 32 energies, and a gain and a move's number a variable and walker."""
-        return -(-stage.chains // 32) * 32 * (2 * layout.num_variables + 1)
+        """A move's number a variable and walker; and without squared sums as many gains, and each walker's energy."""
+        words = layout.num_variables if layout.groups else 2 * layout.num_variables + 1
+        return -(-stage.chains // 32) * 32 * words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class Tabu(Settings):
     restarts: int | None = None
 
     walks_windows: ClassVar[bool] = False
+    walks_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.check_settings()

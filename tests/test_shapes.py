@@ -71,6 +71,12 @@ def test_toshiba_wrote_with_each_solution_what_was_done(reason: StopReason, mess
     }
 
 
+def test_toshiba_counted_the_runs_of_all_loops() -> None:
+    result = make(TOSHIBA)
+    result.parameters["steps"] = REPORT.sweeps // 3
+    assert result["solutions"][0]["parameters"]["runs"] == (3 + (REPORT.sweeps % 3 > 0)) * REPORT.replicas
+
+
 def test_toshiba_s_auto_mode_shows_what_it_chose() -> None:
     result = make(replace(TOSHIBA, chosen=("tabu_tenure",)))
     done = result["solutions"][0]["parameters"]

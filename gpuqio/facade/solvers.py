@@ -9,6 +9,7 @@ from gpuqio.facade.population_annealing import PopulationAnnealing
 from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.facade.tabu import Tabu
+from gpuqio.facade.toshiba import SimulatedBifurcationMachine
 
 __all__ = ["SOLVERS"]
 
@@ -21,5 +22,6 @@ SOLVERS = (
     QuantumMonteCarlo,
     TabuSearch,
     PathRelinkingSolver,
+    SimulatedBifurcationMachine,
     Exhaustive,
 )

@@ -8,6 +8,7 @@ from gpuqio.solvers.path_relinking import PathRelinking
 from gpuqio.solvers.population_annealing import PopulationAnnealing
 from gpuqio.solvers.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
+from gpuqio.solvers.simulated_bifurcation import SimulatedBifurcation
 from gpuqio.solvers.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.solvers.tabu import Tabu
 from gpuqio.solvers.tabu_search import TabuSearch
@@ -21,6 +22,7 @@ __all__ = [
     "PopulationAnnealing",
     "QuantumMonteCarlo",
     "SimulatedAnnealing",
+    "SimulatedBifurcation",
     "SubstochasticMonteCarlo",
     "Tabu",
     "TabuSearch",

@@ -35,6 +35,7 @@ class Settings:
 
     walks_windows: ClassVar[bool] = True
     """Whether its moves can walk a dense layout."""
+    most_solutions: ClassVar[int] = MOST_SOLUTIONS
 
     @property
     def shape(self) -> Shape:
@@ -51,7 +52,7 @@ class Settings:
                 value=self.timeout,
                 code="AZQ107",
             )
-        whole("number_of_solutions", self.number_of_solutions, 1, MOST_SOLUTIONS)
+        whole("number_of_solutions", self.number_of_solutions, 1, self.most_solutions)
         number("cost_limit", self.cost_limit)
 
 

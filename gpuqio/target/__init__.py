@@ -9,6 +9,7 @@ from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.facade.tabu import Tabu
 from gpuqio.facade.target import Solver, Target
+from gpuqio.facade.toshiba import SimulatedBifurcationMachine
 
 __all__ = [
     "ParallelTempering",
@@ -16,6 +17,7 @@ __all__ = [
     "PopulationAnnealing",
     "QuantumMonteCarlo",
     "SimulatedAnnealing",
+    "SimulatedBifurcationMachine",
     "Solver",
     "SubstochasticMonteCarlo",
     "Tabu",

@@ -13,5 +13,6 @@ enum purpose : unsigned {
     BOND = 5,      // position and word: said in the move
     TABU = 6,      // position = 0; word 0 ranks equals, word 1 lengthens the tenure
     MOTION = 7,    // position and word: said in the move
+    CLUSTER = 8,   // position = 0, chain = number of the pair
 };
 }  // namespace gq

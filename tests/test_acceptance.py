@@ -25,7 +25,7 @@ from gpuqio.optimization import (
     Tabu,
     Term,
 )
-from gpuqio.target import PathRelinkingSolver, SimulatedBifurcationMachine, TabuSearch
+from gpuqio.target import PathRelinkingSolver, PticmSolver, SimulatedBifurcationMachine, TabuSearch
 
 SHIP = [1, 5, 9, 21, 35, 5, 3, 5, 10, 11]
 SHIP_SLC = [2, 5, 9, 21, 35, 5, 3, 5, 10, 11, 23, 13, 8, 7, 12, 19, 22, 54, 33]
@@ -88,6 +88,7 @@ SOLVERS = [
     QuantumMonteCarlo,
     TabuSearch,
     PathRelinkingSolver,
+    PticmSolver,
     SimulatedBifurcationMachine,
     Exhaustive,
 ]

@@ -15,7 +15,7 @@ from gpuqio import Workspace
 from gpuqio.optimization import Problem, ProblemType, Tabu, Term
 from gpuqio.result import Result, StopReason
 from gpuqio.shapes import MICROSOFT, OneQbit, Shape, Toshiba
-from gpuqio.target import PathRelinkingSolver, TabuSearch
+from gpuqio.target import PathRelinkingSolver, PticmSolver, TabuSearch
 from tests.test_result import REPORT
 
 ONEQBIT = OneQbit("1qbit.tabu", "Tabu", frozenset({"tabu_tenure"}))
@@ -135,6 +135,6 @@ def test_a_workspace_lists_targets_by_provider() -> None:
         tabu = workspace.get_targets(name="microsoft.tabu.cpu")
     assert isinstance(oneqbit, list)
     assert isinstance(microsoft, list)
-    assert {type(target) for target in oneqbit} == {TabuSearch, PathRelinkingSolver}
+    assert {type(target) for target in oneqbit} == {TabuSearch, PathRelinkingSolver, PticmSolver}
     assert {target.provider_id for target in microsoft} == {"Microsoft"}
     assert isinstance(tabu, Tabu)

@@ -6,6 +6,7 @@
 #include "../moves/population.cuh"
 #include "../moves/walk.cuh"
 #include "../moves/tabu.cuh"
+#include "../moves/cluster.cuh"
 
 namespace {
 
@@ -70,7 +71,8 @@ void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
      alone<gq::advance_tabu<gq::LANE_PRODUCT>>},
     {nullptr, alone<gq::advance_bifurcation<gq::LANE_NEIGHBOUR>>, alone<gq::advance_bifurcation<gq::LANE_PARITY>>,
      alone<gq::advance_bifurcation<gq::LANE_PRODUCT>>},
-    {},  // CLUSTER
+    {nullptr, alone<gq::advance_cluster<gq::LANE_NEIGHBOUR>>, alone<gq::advance_cluster<gq::LANE_PARITY>>,
+     alone<gq::advance_cluster<gq::LANE_PRODUCT>>},
     {nullptr, alone<gq::advance_exhaustive<gq::LANE_NEIGHBOUR>>, alone<gq::advance_exhaustive<gq::LANE_PARITY>>,
      alone<gq::advance_exhaustive<gq::LANE_PRODUCT>>},
 };

@@ -27,6 +27,7 @@ class Purpose(IntEnum):
     BOND = 5
     TABU = 6
     MOTION = 7
+    CLUSTER = 8
 
 
 def philox(position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int) -> Words:

@@ -144,7 +144,8 @@ def certified(search: Plan, unfinished: Mapping[str, object], layout: Layout, se
         search: a plan whose first two stages have nothing of each other.
         unfinished: parameters that repeat the whole of it, proof included.
     """
-    small = layout.num_variables <= CERTIFIED_VARIABLES and layout.strategy is not Strategy.WINDOW
+    walked = layout.strategy not in (Strategy.WINDOW, Strategy.LANE_GROUPED)
+    small = walked and layout.num_variables <= CERTIFIED_VARIABLES
     return Certified(search, unfinished, layout, seed) if small and layout.fixed.is_exact else search
 
 

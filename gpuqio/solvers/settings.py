@@ -10,7 +10,7 @@ from gpuqio.errors import InvalidParameter
 from gpuqio.shapes import MICROSOFT, Shape
 from gpuqio.terms import MAX_FLOAT
 
-__all__ = ["Settings", "is_finite", "number", "spelled", "whole"]
+__all__ = ["Settings", "is_finite", "number", "spelled", "truth", "whole"]
 
 MOST_SOLUTIONS = 10
 
@@ -33,9 +33,12 @@ class Settings:
     cost_limit: float | None = None
     spelling: Mapping[str, str] | None = None
 
-    walks_windows: ClassVar[bool] = True
-    """Whether its moves can walk a dense layout."""
     most_solutions: ClassVar[int] = MOST_SOLUTIONS
+
+    @property
+    def walks_windows(self) -> bool:
+        """Whether its moves can walk a dense layout."""
+        return True
 
     @property
     def shape(self) -> Shape:
@@ -73,6 +76,12 @@ def number(name: str, value: object) -> object:
     if not is_finite(value):
         raise _refused(name, value, "a finite number")
     return value
+
+
+def truth(name: str, value: object) -> None:
+    """`value` is None, True or False; else `InvalidParameter`."""
+    if value is not None and not isinstance(value, bool):
+        raise _refused(name, value, "True or False")
 
 
 def is_finite(value: object) -> bool:

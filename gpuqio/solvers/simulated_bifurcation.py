@@ -19,7 +19,7 @@ from gpuqio.pack import Layout
 from gpuqio.shapes import Shape, Toshiba
 from gpuqio.solvers.base import Plan, Trial
 from gpuqio.solvers.move import Kind, Move
-from gpuqio.solvers.settings import Settings, is_finite, number, spelled, whole
+from gpuqio.solvers.settings import Settings, is_finite, number, spelled, truth, whole
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import plain, rises
 
@@ -108,8 +108,7 @@ class SimulatedBifurcation(Settings):
             raise _refused("C", self.C, "at least 0")
         if self.algo not in (None, BALLISTIC, DISCRETE):
             raise _refused("algo", self.algo, f'"{DISCRETE}" or "{BALLISTIC}"')
-        if not isinstance(self.auto, bool | None):
-            raise _refused("auto", self.auto, "true or false")
+        truth("auto", self.auto)
 
     @property
     def shape(self) -> Shape:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gpuqio.engines.reference.bifurcation import Bifurcation
+from gpuqio.engines.reference.cluster import Cluster
 from gpuqio.engines.reference.exhaustive import Exhaustive
 from gpuqio.engines.reference.metropolis import Metropolis
-from gpuqio.engines.reference.outcome import Ints, Outcome, Sweeper, first_outcome
+from gpuqio.engines.reference.outcome import Ints, Outcome, Sweeper, first_outcome, keep_best
 from gpuqio.engines.reference.path import Path
 from gpuqio.engines.reference.population import Population
 from gpuqio.engines.reference.tabu import Tabu
@@ -31,6 +32,7 @@ _SWEEPERS: Mapping[Kind, Callable[[Layout, Stage], Sweeper]] = {
     Kind.EXHAUSTIVE: Exhaustive,
     Kind.TABU: Tabu,
     Kind.BIFURCATION: Bifurcation,
+    Kind.CLUSTER: Cluster,
 }
 
 
@@ -40,9 +42,7 @@ def run(layout: Layout, stage: Stage, initial: Ints | None = None, goal: int | N
     sweeper = _SWEEPERS[stage.move.kind](layout, stage)
     while out.sweeps < stage.sweeps and (goal is None or out.best_energies.min() > goal):
         sweeper.sweep(out)
-        better = out.energies < out.best_energies
-        out.best_bits[better] = out.bits[better]
-        out.best_energies[better] = out.energies[better]
+        keep_best(out)
         sweeper.after(out)
         out.sweeps += 1
     return out

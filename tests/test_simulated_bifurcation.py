@@ -323,6 +323,18 @@ def test_defaults_and_what_is_echoed() -> None:
     assert SimulatedBifurcation(number_of_solutions=5) == parse(SBM, {"number_of_solutions": 5})
 
 
+@pytest.mark.parametrize(("dt", "strength"), [(1.0, 0.75 * 3 / 99), (0.5, 0.5 / np.sqrt(99))])
+def test_forces_are_weaker_where_a_time_step_would_be_too_long_for_them(dt: float, strength: float) -> None:
+    """All of 100 spins against all: where they move together the spring is 99 C, and swings grow from 4 / dt^2 - 1."""
+    layout = pack(Problem.from_arrays(np.triu(np.ones((100, 100)), 1), problem_type=ProblemType.ising), windows=False)
+    plan = SimulatedBifurcation(dt=dt, steps=200).plan(layout, 1)
+    move = plan.first().move
+    assert isinstance(move, Bifurcation)
+    assert pytest.approx(strength, rel=1e-4) == move.C
+    ((_, chains),) = run_plan(plan, layout)
+    assert chains.lowest * layout.fixed.unit == -50
+
+
 @pytest.mark.parametrize("kind", ["no forces", "huge", "tiny"])
 def test_any_coefficients_are_taken(kind: str) -> None:
     scale = {"no forces": 0.0, "huge": 1e300, "tiny": 1e-300}[kind]

@@ -34,6 +34,8 @@ MOST_STEPS, MOST_LOOPS = 10**8, 10**7
 TUNED = tuple(product((DISCRETE, BALLISTIC), (1.0, 0.5, 0.25)))
 """Algorithms and time steps that are tried with ``auto``."""
 
+MARGIN, POWERS, TINY = 0.75, 16, 2.0**-60
+
 
 @dataclass(frozen=True, slots=True)
 class Bifurcation(Move):
@@ -77,7 +79,7 @@ class SimulatedBifurcation(Settings):
         loops: up to 10^7; 0 for as many as the timeout allows; default 1.
         dt: time of a step, above 0 and at most 1; default 1.
         C: strength of the forces, 1/cost; None or 0: half of the inverse of the root mean square force on a variable
-            in random states.
+            in random states, or less where that would not be stable with the time step.
         algo: "2.0", discrete (the default), or "1.5", ballistic.
         auto: try both algorithms with dt 1, 1/2 and 1/4, round after round, until a round gains nothing. `algo`, `dt`
             and `loops` are then ignored.
@@ -130,8 +132,9 @@ class SimulatedBifurcation(Settings):
             )
         steps = self.steps or min(max(1000, 10 * layout.num_variables), 100_000)
         tried: Sequence[tuple[str, float]] = TUNED if self.auto else [(self.algo or DISCRETE, self.dt or 1.0)]
-        strength = self.C or default_strength(layout)
-        moves = [Bifurcation(algo, float(dt), float(strength)) for algo, dt in tried]
+        times = [float(dt) for _, dt in tried]
+        strengths = [float(self.C)] * len(tried) if self.C else default_strengths(layout, times)
+        moves = [Bifurcation(*setting) for setting in zip((algo for algo, _ in tried), times, strengths, strict=True)]
         return Loops(self, moves, steps, seed, 1 if self.loops is None else self.loops or MOST_LOOPS)
 
 
@@ -155,6 +158,7 @@ class Loops:
         self._gained = False
 
     def first(self) -> Stage:
+        self._begun = 0
         return self._next()
 
     def after(self, trial: Trial) -> Stage | None:
@@ -198,13 +202,36 @@ class Loops:
         ).parameters()
 
 
-def default_strength(layout: Layout) -> float:
-    """1/2 over the root mean square force in random states, in 1/cost; the paper's 1/2 over sigma sqrt(n)."""
+def default_strengths(layout: Layout, steps: Sequence[float]) -> list[float]:
+    """1/2 over the root mean square force in random states (the paper's 1/2 over sigma sqrt(n)), in 1/cost; less where
+    the stiffest direction of the pairs would swing ever wider with a time step, from frequency x step = 2 on.
+
+    Args:
+        steps: the time steps; one strength for each.
+    """
     rise, _ = rises(layout)  # a force is half a rise
-    typical = float(np.sqrt(np.mean(rise**2))) * layout.fixed.unit
-    if not typical:
-        return 1.0
-    return float(plain(np.array([min(max(1 / typical, 2.0**-1020), 2.0**1020)]))[0])
+    typical, stiffest = float(np.sqrt(np.mean(rise**2))) / 2, _stiffest(layout)
+    strengths = [min(0.5 / typical if typical else 1.0, MARGIN * (4 / dt**2 - 1) / max(stiffest, TINY)) for dt in steps]
+    in_costs = [min(max(strength / layout.fixed.unit, 2.0**-1020), 2.0**1020) for strength in strengths]
+    return [float(strength) for strength in plain(np.array(in_costs))]
+
+
+def _stiffest(layout: Layout) -> float:
+    """Largest size of an eigenvalue of the pairs' couplings, in integer units, from below, by the power method."""
+    n, largest = layout.num_variables, 0.0
+    vector = np.random.default_rng(0).random(n) + 0.5
+    for rows, steps in zip(layout.problem.members, layout.fixed.coefficients, strict=True):
+        if rows.shape[1] != 2:
+            continue
+        (a, b), weights = rows.T, steps if layout.problem.is_ising else steps / 4
+        for _ in range(POWERS):
+            vector /= np.sqrt(vector @ vector)
+            pulled = np.bincount(a, weights * vector[b], n), np.bincount(b, weights * vector[a], n)
+            vector = np.add(*pulled, dtype=np.float64)
+            largest = float(np.sqrt(vector @ vector))
+            if not largest:
+                break
+    return largest
 
 
 def _refused(name: str, value: object, wanted: str) -> InvalidParameter:

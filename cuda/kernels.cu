@@ -8,6 +8,7 @@
 // have all they read and write at every attempt there; lane_* take any size.
 #include "ensemble.cuh"
 #include "gpu/nearer.cuh"
+#include "moves/bifurcation.cuh"
 #include "moves/cluster.cuh"
 #include "moves/exhaustive.cuh"
 #include "moves/path.cuh"
@@ -150,3 +151,7 @@ GQ_MOVE(tabu_neighbour, advance_tabu<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(tabu_parity, advance_tabu<gq::LANE_PARITY>)
 GQ_MOVE(tabu_product, advance_tabu<gq::LANE_PRODUCT>)
 GQ_MOVE(tabu_grouped, advance_tabu<gq::LANE_GROUPED>)
+
+GQ_MOVE(bifurcation_neighbour, advance_bifurcation<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(bifurcation_parity, advance_bifurcation<gq::LANE_PARITY>)
+GQ_MOVE(bifurcation_product, advance_bifurcation<gq::LANE_PRODUCT>)

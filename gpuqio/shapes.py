@@ -89,6 +89,8 @@ class OneQbit:
 class Toshiba:
     """``microsoft.qio-results.v2``, as Toshiba filled it: parameters as given, and with each solution what was done.
 
+    The runs are those of all loops begun, each of as many steps as the result's parameters say.
+
     Attributes:
         target: the target's id.
         input_params: the parameters as they were given.
@@ -105,9 +107,12 @@ class Toshiba:
     def entries(self, result: Result) -> dict[str, Any]:
         report = result.report
         message = {"TIMEOUT": "timeout", "COST_LIMIT": "reached"}.get(report.stop_reason.name, "finished")
-        done = {"runs": report.replicas, "message": message, "time": report.seconds}
+        steps = result.parameters.get("steps") or report.sweeps or 1
+        loops = max(1, -(-report.sweeps // steps))
+        done = {"runs": loops * report.replicas, "message": message, "time": report.seconds}
         if self.chosen:
-            done |= {name: result.parameters[name] for name in self.chosen} | {"total_time": report.seconds}
+            chosen = {name: result.parameters[name] for name in self.chosen if name in result.parameters}
+            done |= {**chosen, "total_time": report.seconds}
         return {
             "version": _VERSION,
             "target": self.target,

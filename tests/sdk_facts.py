@@ -18,6 +18,7 @@ GOLDEN = Path(__file__).parent / "golden" / "sdk.json"
 
 MICROSOFT = "ParallelTempering PopulationAnnealing QuantumMonteCarlo SimulatedAnnealing SubstochasticMonteCarlo Tabu"
 ONEQBIT = "TabuSearch PathRelinkingSolver PticmSolver"
+TOSHIBA = "SimulatedBifurcationMachine"
 
 NAMES = {
     "": "Workspace Job JobDetails JobStatus __version__",
@@ -25,15 +26,18 @@ NAMES = {
     "optimization": "TermBase Term SlcTerm GroupType Problem ProblemType HardwarePlatform Solver "
     f"RangeSchedule {MICROSOFT}",
     "optimization.oneqbit": ONEQBIT,
+    "optimization.toshiba": TOSHIBA,
     "optimization.solvers": f"Solver {MICROSOFT}",
     "aio.optimization": f"Problem ProblemType Solver {MICROSOFT}",
-    "target": f"Target Solver {MICROSOFT} {ONEQBIT}",
+    "target": f"Target Solver {MICROSOFT} {ONEQBIT} {TOSHIBA}",
     "target.oneqbit": ONEQBIT,
+    "target.toshiba": TOSHIBA,
     "target.solvers": "Solver HardwarePlatform",
     "target.microsoft": MICROSOFT,
     "target.microsoft.qio": MICROSOFT,
-    "aio.target": f"Target Solver {MICROSOFT} {ONEQBIT}",
+    "aio.target": f"Target Solver {MICROSOFT} {ONEQBIT} {TOSHIBA}",
     "aio.target.oneqbit": ONEQBIT,
+    "aio.target.toshiba": TOSHIBA,
     "aio.target.solvers": "Solver",
     "aio.target.microsoft": MICROSOFT,
     "aio.target.microsoft.qio": MICROSOFT,
@@ -64,6 +68,7 @@ MEMBERS = {
     "target.TabuSearch": "__init__ target_names supports_grouped_terms",
     "target.PathRelinkingSolver": "__init__ target_names supports_grouped_terms",
     "target.PticmSolver": "__init__ target_names supports_grouped_terms",
+    "target.SimulatedBifurcationMachine": "__init__ target_names supports_grouped_terms",
 }
 FLAVOURED = ("Workspace", "Job")  # whose methods `aio` has as coroutines
 
@@ -97,6 +102,9 @@ WIRE = [
     "set_up(TabuSearch(None), number_of_solutions=2)",
     "PathRelinkingSolver(None)",
     "PathRelinkingSolver(None, '1qbit.pathrelinking', 0.2, True, 5, 1, 9)",
+    "SimulatedBifurcationMachine(None)",
+    "SimulatedBifurcationMachine(None, 'toshiba.sbm.ising', 100, 2, -5.5, 3, 7, 0.5, 0.1, '1.5', True)",
+    "set_up(SimulatedBifurcationMachine(None, loops=10), number_of_solutions=2)",
     "QuantumMonteCarlo(None)",
     "QuantumMonteCarlo(None, trotter_number=8, transverse_field_start=5, transverse_field_stop=0.1, seed=3)",
     "QuantumMonteCarlo(None, 'a.qmc.b', 4, 1, 3, 0, 2, 100, 0.5)",

@@ -15,7 +15,7 @@ from gpuqio import Workspace
 from gpuqio.optimization import Problem, ProblemType, Tabu, Term
 from gpuqio.result import Result, StopReason
 from gpuqio.shapes import MICROSOFT, OneQbit, Shape, Toshiba
-from gpuqio.target import PathRelinkingSolver, TabuSearch
+from gpuqio.target import PathRelinkingSolver, PticmSolver, TabuSearch
 from tests.test_result import REPORT
 
 ONEQBIT = OneQbit("1qbit.tabu", "Tabu", frozenset({"tabu_tenure"}))
@@ -69,6 +69,12 @@ def test_toshiba_wrote_with_each_solution_what_was_done(reason: StopReason, mess
             {"cost": -4.5, "configuration": {"2": -1, "10": -1}, "parameters": done},
         ],
     }
+
+
+def test_toshiba_counted_the_runs_of_all_loops() -> None:
+    result = make(TOSHIBA)
+    result.parameters["steps"] = REPORT.sweeps // 3
+    assert result["solutions"][0]["parameters"]["runs"] == (3 + (REPORT.sweeps % 3 > 0)) * REPORT.replicas
 
 
 def test_toshiba_s_auto_mode_shows_what_it_chose() -> None:
@@ -129,6 +135,6 @@ def test_a_workspace_lists_targets_by_provider() -> None:
         tabu = workspace.get_targets(name="microsoft.tabu.cpu")
     assert isinstance(oneqbit, list)
     assert isinstance(microsoft, list)
-    assert {type(target) for target in oneqbit} == {TabuSearch, PathRelinkingSolver}
+    assert {type(target) for target in oneqbit} == {TabuSearch, PathRelinkingSolver, PticmSolver}
     assert {target.provider_id for target in microsoft} == {"Microsoft"}
     assert isinstance(tabu, Tabu)

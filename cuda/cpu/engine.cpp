@@ -1,5 +1,6 @@
 // engine.cpp: the CPU entries, C ABI, no standard library. Compiled once per instruction set; Python loads the best one.
 #include "../ensemble.cuh"
+#include "../moves/bifurcation.cuh"
 #include "../moves/exhaustive.cuh"
 #include "../moves/path.cuh"
 #include "../moves/population.cuh"
@@ -69,7 +70,8 @@ void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
      alone<gq::advance_path<gq::LANE_PRODUCT>>, alone<gq::advance_path<gq::LANE_GROUPED>>},
     {nullptr, alone<gq::advance_tabu<gq::LANE_NEIGHBOUR>>, alone<gq::advance_tabu<gq::LANE_PARITY>>,
      alone<gq::advance_tabu<gq::LANE_PRODUCT>>, alone<gq::advance_tabu<gq::LANE_GROUPED>>},
-    {},  // BIFURCATION
+    {nullptr, alone<gq::advance_bifurcation<gq::LANE_NEIGHBOUR>>, alone<gq::advance_bifurcation<gq::LANE_PARITY>>,
+     alone<gq::advance_bifurcation<gq::LANE_PRODUCT>>},
     {nullptr, alone<gq::advance_cluster<gq::LANE_NEIGHBOUR>>, alone<gq::advance_cluster<gq::LANE_PARITY>>,
      alone<gq::advance_cluster<gq::LANE_PRODUCT>>},
     {nullptr, alone<gq::advance_exhaustive<gq::LANE_NEIGHBOUR>>, alone<gq::advance_exhaustive<gq::LANE_PARITY>>,

@@ -26,6 +26,7 @@ class Purpose(IntEnum):
     STEP = 4
     BOND = 5
     TABU = 6
+    MOTION = 7
     CLUSTER = 8
 
 

@@ -10,6 +10,7 @@ from gpuqio.facade.pticm import PticmSolver
 from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.facade.tabu import Tabu
+from gpuqio.facade.toshiba import SimulatedBifurcationMachine
 
 __all__ = ["SOLVERS"]
 
@@ -23,5 +24,6 @@ SOLVERS = (
     TabuSearch,
     PathRelinkingSolver,
     PticmSolver,
+    SimulatedBifurcationMachine,
     Exhaustive,
 )

@@ -9,6 +9,7 @@ from gpuqio.solvers.population_annealing import PopulationAnnealing
 from gpuqio.solvers.pticm import Pticm
 from gpuqio.solvers.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
+from gpuqio.solvers.simulated_bifurcation import SimulatedBifurcation
 from gpuqio.solvers.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.solvers.tabu import Tabu
 from gpuqio.solvers.tabu_search import TabuSearch
@@ -23,6 +24,7 @@ __all__ = [
     "Pticm",
     "QuantumMonteCarlo",
     "SimulatedAnnealing",
+    "SimulatedBifurcation",
     "SubstochasticMonteCarlo",
     "Tabu",
     "TabuSearch",

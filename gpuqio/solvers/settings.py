@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from gpuqio.errors import InvalidParameter
 from gpuqio.shapes import MICROSOFT, Shape
@@ -32,6 +33,8 @@ class Settings:
     cost_limit: float | None = None
     spelling: Mapping[str, str] | None = None
 
+    most_solutions: ClassVar[int] = MOST_SOLUTIONS
+
     @property
     def walks_windows(self) -> bool:
         """Whether its moves can walk a dense layout."""
@@ -57,7 +60,7 @@ class Settings:
                 value=self.timeout,
                 code="AZQ107",
             )
-        whole("number_of_solutions", self.number_of_solutions, 1, MOST_SOLUTIONS)
+        whole("number_of_solutions", self.number_of_solutions, 1, self.most_solutions)
         number("cost_limit", self.cost_limit)
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gpuqio.pack import Layout
 
-__all__ = ["barrier", "geometric_ladder", "plain", "respaced", "temperature_range"]
+__all__ = ["barrier", "geometric_ladder", "plain", "respaced", "rises", "temperature_range"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,14 +23,9 @@ LOWEST, HIGHEST = 2.0**-1020, 2.0**1020
 """Temperatures are kept between these, so that betas are finite and have all their digits."""
 
 
-def temperature_range(layout: Layout) -> tuple[float, float]:
-    """(hottest, coldest) temperature worth visiting, in the problem's cost units, hottest > coldest > 0.
-
-    Hottest: 3/4 of the largest root-mean-square rise over random states (1.5 Tc for the SK model). Coldest: where all
-    but the softest tenth of the variables are frozen. A variable is at a fifth of its smallest coefficient step; where
-    coefficients have no smallest step, at a hundredth of its field over sqrt(n), the scale of the softest spins of a
-    mean-field glass. In a squared sum the step is what its flip costs where the sum was 0.
-    """
+def rises(layout: Layout) -> tuple[Floats, Floats]:
+    """Root mean square over random states of the rise that a variable's flip is, terms taken for independent, and the
+    smallest coefficient step of each; both (n,), in integer units, the step infinite where there is no term."""
     spread = np.zeros(layout.num_variables)
     mean = np.zeros(layout.num_variables)
     step = np.full(layout.num_variables, np.inf)
@@ -47,7 +42,18 @@ def temperature_range(layout: Layout) -> tuple[float, float]:
             spread += np.bincount(column, weights=variance, minlength=len(mean))
             np.minimum.at(step, column, smallest)
     _add_groups(layout, mean, spread, step)
-    rise = np.sqrt(mean**2 + spread)
+    return np.sqrt(mean**2 + spread), step
+
+
+def temperature_range(layout: Layout) -> tuple[float, float]:
+    """(hottest, coldest) temperature worth visiting, in the problem's cost units, hottest > coldest > 0.
+
+    Hottest: 3/4 of the largest root-mean-square rise over random states (1.5 Tc for the SK model). Coldest: where all
+    but the softest tenth of the variables are frozen. A variable is at a fifth of its smallest coefficient step; where
+    coefficients have no smallest step, at a hundredth of its field over sqrt(n), the scale of the softest spins of a
+    mean-field glass. In a squared sum the step is what its flip costs where the sum was 0.
+    """
+    rise, step = rises(layout)
     active = np.isfinite(step)
     if not active.any():
         return 1.0, 0.5

@@ -29,8 +29,9 @@ from gpuqio.solvers.population_annealing import PopulationAnnealing
 from gpuqio.solvers.pticm import Pticm
 from gpuqio.solvers.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.solvers.schedules import read_range
-from gpuqio.solvers.settings import whole
+from gpuqio.solvers.settings import number, whole
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
+from gpuqio.solvers.simulated_bifurcation import SimulatedBifurcation
 from gpuqio.solvers.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.solvers.tabu import Tabu
 from gpuqio.solvers.tabu_search import TabuSearch
@@ -114,6 +115,16 @@ def _oneqbit(make: Callable[..., Solver], own: Sequence[str]) -> Callable[[dict[
     return read
 
 
+def _toshiba(given: dict[str, Any]) -> Solver:
+    known = _known(given, *SimulatedBifurcation.own)
+    whole("maxout", given.get("maxout"), 1, SimulatedBifurcation.most_solutions)
+    number("target", given.get("target"))
+    for name, other in (("number_of_solutions", "maxout"), ("cost_limit", "target")):
+        if other in given:
+            known[name] = given[other]
+    return SimulatedBifurcation(**known)
+
+
 def _spoken(value: object) -> object:
     """The number, truth value or list that a text is of, or the text itself."""
     try:
@@ -147,6 +158,7 @@ TARGETS: Mapping[str, Callable[[dict[str, Any]], Solver]] = {
     TabuSearch.target: _oneqbit(TabuSearch, TabuSearch.own),
     PathRelinking.target: _oneqbit(PathRelinking, PathRelinking.own),
     Pticm.target: _oneqbit(Pticm, Pticm.own),
+    SimulatedBifurcation.target: _toshiba,
 }
 
 

@@ -10,6 +10,7 @@ from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.facade.tabu import Tabu
 from gpuqio.facade.target import Solver, Target
+from gpuqio.facade.toshiba import SimulatedBifurcationMachine
 
 __all__ = [
     "ParallelTempering",
@@ -18,6 +19,7 @@ __all__ = [
     "PticmSolver",
     "QuantumMonteCarlo",
     "SimulatedAnnealing",
+    "SimulatedBifurcationMachine",
     "Solver",
     "SubstochasticMonteCarlo",
     "Tabu",

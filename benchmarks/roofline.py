@@ -145,8 +145,8 @@ def _times(paths: dict[str, list[Instruction]], units: dict[str, float]) -> Coun
 
 
 def launch_of(gpu: Gpu, layout: Layout) -> Launch:
-    """As the engine launches `CHAINS` chains: a block has half a multiprocessor's memory at most."""
-    return advance_launch(layout, CHAINS, (gpu.shared + 1024) // 2 - 1024)
+    """As the engine launches `CHAINS` chains."""
+    return advance_launch(layout, CHAINS, gpu.shared)
 
 
 def bounds(gpu: Gpu, layout: Layout, flips: float) -> dict[str, float]:

@@ -143,10 +143,13 @@ GQ void advance_by(Ensemble& e, int sweeps, F all, G after) {
 }
 
 GQ void exchange_rungs(Ensemble& e, int sweep) {
-    if (team_rank() == 0 && e.rungs) exchange(e, unsigned(sweep), seed_of(e));
+    if (team_rank() != 0 || !e.rungs) return;
+    exchange(e, unsigned(sweep), seed_of(e));
+    if (e.option[3]) count_flow(e);
 }
 
-// METROPOLIS. `problem` and, for LANE, `spins`: those of `e`, or nearer copies of them. WORDS: see Gains, and LaneWalk.
+// METROPOLIS. option: three of 0, and whether the flow of the replicas is counted. `problem` and, for LANE, `spins`:
+// those of `e`, or nearer copies of them. WORDS: see Gains, and LaneWalk.
 template <int STRATEGY, int WORDS>
 GQ void advance(Ensemble& e, int sweeps, const Problem problem, uint32_t* const spins) {
     const auto all = [&](int sweep) {

@@ -8,6 +8,7 @@
 // have all they read and write at every attempt there; lane_* take any size.
 #include "ensemble.cuh"
 #include "gpu/nearer.cuh"
+#include "moves/cluster.cuh"
 #include "moves/exhaustive.cuh"
 #include "moves/path.cuh"
 #include "moves/population.cuh"
@@ -122,7 +123,11 @@ GQ_NEAR(near_product_2, LANE_PRODUCT, 2)
 GQ_PLANES(planes_1, 1, 512)
 GQ_PLANES(planes_2, 2, 512)
 GQ_PLANES(planes_4, 4, 512)
-GQ_PLANES(planes_8, 8, 384)
+GQ_PLANES(planes_8, 8, 256)
+
+GQ_MOVE(cluster_neighbour, advance_cluster<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(cluster_parity, advance_cluster<gq::LANE_PARITY>)
+GQ_MOVE(cluster_product, advance_cluster<gq::LANE_PRODUCT>)
 
 GQ_MOVE(exhaustive_neighbour, advance_exhaustive<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(exhaustive_parity, advance_exhaustive<gq::LANE_PARITY>)

@@ -12,5 +12,6 @@ enum purpose : unsigned {
     STEP = 4,      // position = step of a walk; word 0: whether, word 1: which variable
     BOND = 5,      // position and word: said in the move
     TABU = 6,      // position = 0; word 0 ranks equals, word 1 lengthens the tenure
+    CLUSTER = 8,   // position = 0, chain = number of the pair
 };
 }  // namespace gq

@@ -17,14 +17,14 @@ from typing import Any
 GOLDEN = Path(__file__).parent / "golden" / "sdk.json"
 
 MICROSOFT = "ParallelTempering PopulationAnnealing QuantumMonteCarlo SimulatedAnnealing SubstochasticMonteCarlo Tabu"
-ONEQBIT = "TabuSearch PathRelinkingSolver"
+ONEQBIT = "TabuSearch PathRelinkingSolver PticmSolver"
 
 NAMES = {
     "": "Workspace Job JobDetails JobStatus __version__",
     "aio": "Workspace Job JobStatus",
     "optimization": "TermBase Term SlcTerm GroupType Problem ProblemType HardwarePlatform Solver "
     f"RangeSchedule {MICROSOFT}",
-    "optimization.oneqbit": "TabuSearch PathRelinkingSolver",
+    "optimization.oneqbit": ONEQBIT,
     "optimization.solvers": f"Solver {MICROSOFT}",
     "aio.optimization": f"Problem ProblemType Solver {MICROSOFT}",
     "target": f"Target Solver {MICROSOFT} {ONEQBIT}",
@@ -63,6 +63,7 @@ MEMBERS = {
     "target.Tabu": "__init__ target_names",
     "target.TabuSearch": "__init__ target_names supports_grouped_terms",
     "target.PathRelinkingSolver": "__init__ target_names supports_grouped_terms",
+    "target.PticmSolver": "__init__ target_names supports_grouped_terms",
 }
 FLAVOURED = ("Workspace", "Job")  # whose methods `aio` has as coroutines
 
@@ -99,6 +100,8 @@ WIRE = [
     "QuantumMonteCarlo(None)",
     "QuantumMonteCarlo(None, trotter_number=8, transverse_field_start=5, transverse_field_stop=0.1, seed=3)",
     "QuantumMonteCarlo(None, 'a.qmc.b', 4, 1, 3, 0, 2, 100, 0.5)",
+    "PticmSolver(None)",
+    "PticmSolver(None, '1qbit.pticm', False, .1, .2, .3, .4, .5, 'A', 3, 1, 5, 9, [1, 2], 6, 3, 9, 3, 0, 'B', 7, 'C')",
     "set_up(ParallelTempering(None, sweeps=5), number_of_solutions=3, any_name=[2], nothing=None)",
     "Solver(None, 'microsoft.x.cpu', params={'a': 1, 'b': None})",
     "Solver(None, '1qbit.tabu', '1qbit', nested_params=False, force_str_params=True, params={'a': 1, 'b': [1, 2]})",

@@ -25,7 +25,7 @@ from gpuqio.optimization import (
     Tabu,
     Term,
 )
-from gpuqio.target import PathRelinkingSolver, TabuSearch
+from gpuqio.target import PathRelinkingSolver, PticmSolver, TabuSearch
 
 SHIP = [1, 5, 9, 21, 35, 5, 3, 5, 10, 11]
 SHIP_SLC = [2, 5, 9, 21, 35, 5, 3, 5, 10, 11, 23, 13, 8, 7, 12, 19, 22, 54, 33]
@@ -87,7 +87,7 @@ MICROSOFT = [
     Tabu,
     QuantumMonteCarlo,
 ]
-SOLVERS = [*MICROSOFT, TabuSearch, PathRelinkingSolver, Exhaustive]
+SOLVERS = [*MICROSOFT, TabuSearch, PathRelinkingSolver, PticmSolver, Exhaustive]
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -186,11 +186,12 @@ def test_a_ladder_may_make_more_sweeps_than_it_has_rungs(n: int, most_shared: in
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("mode", ["ubsan", "asan"])
 @pytest.mark.parametrize("name", CASES)
-def test_each_entry_is_well_defined(name: str) -> None:
+def test_each_entry_is_well_defined(name: str, mode: str) -> None:
     layout, stage, most_shared = CASES[name]
     job = Job(layout, stage)
-    (found,) = run("ubsan", [job], [stage.sweeps], most_shared)
+    (found,) = run(mode, [job], [stage.sweeps], most_shared)
     assert_same(job, found)
 
 

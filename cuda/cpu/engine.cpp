@@ -5,6 +5,7 @@
 #include "../moves/population.cuh"
 #include "../moves/walk.cuh"
 #include "../moves/tabu.cuh"
+#include "../moves/cluster.cuh"
 
 namespace {
 
@@ -69,7 +70,8 @@ void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
     {nullptr, alone<gq::advance_tabu<gq::LANE_NEIGHBOUR>>, alone<gq::advance_tabu<gq::LANE_PARITY>>,
      alone<gq::advance_tabu<gq::LANE_PRODUCT>>, alone<gq::advance_tabu<gq::LANE_GROUPED>>},
     {},  // BIFURCATION
-    {},  // CLUSTER
+    {nullptr, alone<gq::advance_cluster<gq::LANE_NEIGHBOUR>>, alone<gq::advance_cluster<gq::LANE_PARITY>>,
+     alone<gq::advance_cluster<gq::LANE_PRODUCT>>},
     {nullptr, alone<gq::advance_exhaustive<gq::LANE_NEIGHBOUR>>, alone<gq::advance_exhaustive<gq::LANE_PARITY>>,
      alone<gq::advance_exhaustive<gq::LANE_PRODUCT>>, alone<gq::advance_exhaustive<gq::LANE_GROUPED>>},
 };

@@ -36,4 +36,23 @@ GQ void exchange(Ensemble& e, unsigned sweep, key seed) {
     }
 }
 
+// The flow of the replicas along their ladder (Katzgraber, Trebst, Huse, Troyer, J. Stat. Mech. P03018 (2006)): counts,
+// at each rung r, the chains that were at the hottest rung last, log[2r], and at the coldest, log[2r + 1].
+// memory: for each chain which of the two, 1 or 2; 0: neither yet.
+GQ void count_flow(Ensemble& e) {
+    const int rungs = e.rungs, end = e.first_chain + e.chains;
+    int first_rung = 0;
+    for (int begin = e.first_chain; begin < end; begin += 32, first_rung += 32) {
+        while (first_rung >= rungs) first_rung -= rungs;
+        each(end - begin < 32 ? end - begin : 32, [&](int l) {
+            int r = first_rung + l;
+            while (r >= rungs) r -= rungs;
+            int32_t& from = e.memory[e.chain_at[begin + l]];
+            if (r == 0) from = 1;
+            if (r + 1 == rungs) from = 2;
+            if (from) add(&e.log[2 * r + from - 1], 1);
+        });
+    }
+}
+
 }  // namespace gq

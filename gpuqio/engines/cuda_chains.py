@@ -24,6 +24,9 @@ LINE = 128
 RESULTS = ("best_spins", "best_energy", "swaps", "log")
 """What comes back when a stage has ended. The rest of the state never leaves the device."""
 
+SAMPLES = ("spins", "chain_at")
+"""What comes back besides from a stage that is sampled."""
+
 
 class CudaChains(EnsembleBase):
     """All chains of one problem in one stage: a block of device memory, and a descriptor that is kept here.
@@ -52,10 +55,11 @@ class CudaChains(EnsembleBase):
         self._given: dict[str, npt.NDArray[Any]] | None = given
         kept = {name: length * np.dtype(kind).itemsize for name, (kind, length) in state(layout, stage).items()}
         sizes = {name: array.nbytes for name, array in given.items()}
-        sizes |= {name: nbytes for name, nbytes in kept.items() if name not in RESULTS}
+        results = RESULTS + (SAMPLES if stage.sampled else ())
+        sizes |= {name: nbytes for name, nbytes in kept.items() if name not in results}
         self._state_at = _end({name: array.nbytes for name, array in given.items()})
         self._results_at = _end(sizes)
-        sizes |= {name: kept[name] for name in RESULTS}
+        sizes |= {name: kept[name] for name in results}
         self._places = _places(sizes)
         self.nbytes = _end(sizes)
         self._results: npt.NDArray[np.uint8] | None = None
@@ -145,6 +149,16 @@ class CudaChains(EnsembleBase):
         """(chains, n) best states visited, as fetched last."""
         _, length = state(self.layout, self.stage)["best_spins"]
         return self._unpack(self._result("best_spins", np.uint32, length))
+
+    @property
+    def chain_at(self) -> npt.NDArray[np.int32]:
+        """(chains,) which chain stands at slot = ladder * rungs + rung, as fetched last; of a sampled stage alone."""
+        return self._result("chain_at", np.int32, self.stage.chains)
+
+    def bits(self) -> Bits:
+        """(chains, n) current states, as fetched last; of a sampled stage alone."""
+        _, length = state(self.layout, self.stage)["spins"]
+        return self._unpack(self._result("spins", np.uint32, length))
 
     def _result(self, name: str, kind: type[np.generic], length: int) -> npt.NDArray[Any]:
         assert self._results is not None

@@ -50,7 +50,10 @@ class Chains(Protocol):
     def log(self) -> npt.NDArray[np.int64]: ...
     @property
     def best_energies(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def chain_at(self) -> npt.NDArray[np.int32]: ...
     def best_bits(self) -> Bits: ...
+    def bits(self) -> Bits: ...
     def extend(self, stage: Stage) -> None: ...
 
 
@@ -86,6 +89,7 @@ class Solve(Generic[C]):
         self.chains: C | None = None
         self._best: C | None = None
         self._proven = False
+        self._samples: list[Bits] = []
         if self.layout.num_variables == 0:
             self.stop_reason = StopReason.PROVEN  # there is but one configuration
             return
@@ -117,6 +121,9 @@ class Solve(Generic[C]):
         self._keep_best()
         if chains.stage.move.kind is Kind.EXHAUSTIVE and chains.sweeps == chains.stage.sweeps:
             self._proven = self.layout.fixed.is_exact
+        if chains.stage.sampled:
+            coldest = chains.chain_at.reshape(-1, chains.stage.rungs)[:, -1]
+            self._samples.append(chains.bits()[coldest])
         if chains.reached_goal:
             self.stop_reason = StopReason.COST_LIMIT
             return
@@ -142,9 +149,12 @@ class Solve(Generic[C]):
             report = Report(engine, device, "none", 0, 0, 0, 0, self.seconds, 0.0, stop_reason)
             return Result(self.layout.problem.variables, np.zeros((1, 0), np.int8), costs, parameters, report, shape)
         best = self._keep_best()
-        bits = best.stage.move.solutions(
-            best.best_bits(), best.best_energies, best.log, self._solver.number_of_solutions
-        )
+        if self._samples:
+            bits = np.concatenate(self._samples)
+        else:
+            bits = best.stage.move.solutions(
+                best.best_bits(), best.best_energies, best.log, self._solver.number_of_solutions
+            )
         states = self._values(bits)
         costs = self._problem.evaluate_states(self.layout.problem.variables, states)
         order = np.argsort(costs, kind="stable")
@@ -186,7 +196,7 @@ class Solve(Generic[C]):
         return best
 
     def _values(self, bits: Bits) -> npt.NDArray[np.int8]:
-        """As users see them: spins -1 and 1 for ising."""
+        """(k, n) states as users see them: spins -1 and 1 for ising."""
         states = bits.astype(np.int8)
         return 1 - 2 * states if self.layout.problem.is_ising else states
 

@@ -26,6 +26,7 @@ class Purpose(IntEnum):
     STEP = 4
     BOND = 5
     TABU = 6
+    CLUSTER = 8
 
 
 def philox(position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int) -> Words:

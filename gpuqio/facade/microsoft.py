@@ -30,6 +30,10 @@ class ParallelTempering(Solver[W]):
         timeout: seconds of solving after which the best so far is returned.
         seed: of the random numbers. The same seed gives the same answer everywhere.
         restarts: independent ladders; the parameter-free search returns it with its other settings.
+        cluster_moves: let replicas of different ladders exchange clusters at the colder temperatures, which helps on
+            sparse problems; `gpuqio.explain` says where it cannot. Default: no.
+        feedback_ladder: space the temperatures by how replicas travel between them, which takes 7/16 as long again;
+            for long runs on problems with a first-order transition. The result's parameters have them. Default: no.
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
 
@@ -53,10 +57,13 @@ class ParallelTempering(Solver[W]):
         seed: int | None = None,
         *,
         restarts: int | None = None,
+        cluster_moves: bool | None = None,
+        feedback_ladder: bool | None = None,
         number_of_solutions: int | None = None,
         cost_limit: float | None = None,
     ) -> None:
-        if sweeps is None and replicas is None and all_betas is None and restarts is None:
+        tunables = (sweeps, replicas, all_betas, restarts)
+        if not (cluster_moves or feedback_ladder) and all(tunable is None for tunable in tunables):
             name = name.replace(".paralleltempering.", ".paralleltempering-parameterfree.")
         if isinstance(all_betas, Sequence | np.ndarray):  # else what a result echoes; checked at submission
             if replicas is None:
@@ -73,6 +80,8 @@ class ParallelTempering(Solver[W]):
             "replicas": replicas,
             "all_betas": all_betas,
             "restarts": restarts,
+            "cluster_moves": cluster_moves,
+            "feedback_ladder": feedback_ladder,
             "timeout": timeout,
             "seed": seed,
             "number_of_solutions": number_of_solutions,

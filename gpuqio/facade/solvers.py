@@ -6,6 +6,7 @@ from gpuqio.facade.exhaustive import Exhaustive
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
 from gpuqio.facade.oneqbit import PathRelinkingSolver, TabuSearch
 from gpuqio.facade.population_annealing import PopulationAnnealing
+from gpuqio.facade.pticm import PticmSolver
 from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.facade.tabu import Tabu
@@ -21,5 +22,6 @@ SOLVERS = (
     QuantumMonteCarlo,
     TabuSearch,
     PathRelinkingSolver,
+    PticmSolver,
     Exhaustive,
 )

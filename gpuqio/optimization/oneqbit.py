@@ -3,5 +3,10 @@
 from __future__ import annotations
 
 from gpuqio.facade.oneqbit import PathRelinkingSolver, TabuSearch
+from gpuqio.facade.pticm import PticmSolver
 
-__all__ = ["PathRelinkingSolver", "TabuSearch"]
+__all__ = [
+    "PathRelinkingSolver",
+    "PticmSolver",
+    "TabuSearch",
+]

@@ -203,11 +203,11 @@ def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Ints, Int32s, Int32
 
 
 def _pairs(weights: Ints, ends: Int32s, members: Int32s) -> tuple[Int32s, Int32s]:
-    """Entries of one member each, with so many of weight 0 that each variable has an even number, and some."""
+    """Entries of one member each. A variable gets an even number of them, and some: the rest are itself, weight 0."""
     counts = np.diff(ends, prepend=0)
     room = np.maximum(counts + counts % 2, 2)
     new_ends = np.cumsum(room)
     place = np.arange(len(weights)) + np.repeat(new_ends - room - (ends - counts), counts)
-    entries = np.zeros((room.sum(), 2), np.int32)
+    entries = np.stack([np.zeros(room.sum(), np.int64), np.repeat(np.arange(len(ends)), room)], axis=1)
     entries[place] = np.stack([weights, members], axis=1)
-    return entries, new_ends.astype(np.int32)
+    return entries.astype(np.int32), new_ends.astype(np.int32)

@@ -6,6 +6,7 @@ from gpuqio.solvers.exhaustive import Exhaustive
 from gpuqio.solvers.parallel_tempering import ParallelTempering
 from gpuqio.solvers.path_relinking import PathRelinking
 from gpuqio.solvers.population_annealing import PopulationAnnealing
+from gpuqio.solvers.pticm import Pticm
 from gpuqio.solvers.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
 from gpuqio.solvers.substochastic_monte_carlo import SubstochasticMonteCarlo
@@ -19,6 +20,7 @@ __all__ = [
     "ParallelTempering",
     "PathRelinking",
     "PopulationAnnealing",
+    "Pticm",
     "QuantumMonteCarlo",
     "SimulatedAnnealing",
     "SubstochasticMonteCarlo",

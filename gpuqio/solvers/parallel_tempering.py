@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +15,11 @@ import numpy.typing as npt
 from gpuqio.errors import InvalidParameter
 from gpuqio.pack import Layout
 from gpuqio.solvers.base import OneStage, Plan, Trial
+from gpuqio.solvers.clusters import clustered
 from gpuqio.solvers.exhaustive import certified
-from gpuqio.solvers.settings import Settings, is_finite, spelled, whole
+from gpuqio.solvers.feedback import FeedbackPlan
+from gpuqio.solvers.move import Kind
+from gpuqio.solvers.settings import Settings, is_finite, spelled, truth, whole
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import barrier, geometric_ladder, respaced, temperature_range
 
@@ -38,21 +40,36 @@ class ParallelTempering(Settings):
         all_betas: inverse temperatures, each finite and at least 0, in any order; default: `replicas` of them in
             equal ratios over the range worth visiting.
         restarts: independent ladders, at least 1; default 1. Not the service's.
+        cluster_moves: whether replicas of different ladders exchange clusters at the colder half of the temperatures
+            after each sweep (`gpuqio.solvers.clusters`); then `restarts` is at least 2, which is its default. They help
+            on sparse problems; `gpuqio.explain` says where they cannot. Default: no. Not the service's.
+        feedback_ladder: whether the ladder is respaced by the flow of the replicas before the run, which takes 7/16 as
+            long again (`gpuqio.solvers.feedback`): for long runs, and ladders to be used again, on problems with a
+            first-order transition. Its betas are above 0. Default: no. Not the service's.
     """
 
     sweeps: int | None = None
     replicas: int | None = None
     all_betas: tuple[float, ...] | None = None
     restarts: int | None = None
+    cluster_moves: bool | None = None
+    feedback_ladder: bool | None = None
     searched: bool = False
-
-    walks_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         self.check_settings()
         whole("sweeps", self.sweeps, 1, MOST_SWEEPS)
         whole("replicas", self.replicas, 2, 10_000)
         whole("restarts", self.restarts, 1, 10_000)
+        truth("cluster_moves", self.cluster_moves)
+        truth("feedback_ladder", self.feedback_ladder)
+        if self.cluster_moves and self.restarts == 1:
+            raise InvalidParameter(
+                "cluster_moves need at least two ladders: give restarts=2 or more, or leave it out; found restarts=1.",
+                field="restarts",
+                value=self.restarts,
+                code="AZQ107",
+            )
         if self.all_betas is None:
             return
         if len(self.all_betas) < 2:
@@ -60,6 +77,8 @@ class ParallelTempering(Settings):
         for beta in self.all_betas:
             if not is_finite(beta) or beta < 0:
                 raise _bad_betas("must hold finite numbers of 0 or more", self.all_betas)
+            if self.feedback_ladder and beta == 0:
+                raise _bad_betas("must hold numbers above 0 for a feedback_ladder", self.all_betas)
         if self.replicas is not None and self.replicas != len(self.all_betas):
             raise InvalidParameter(
                 "Parameter 'replicas' must equal thelength of the 'all_betas' parameters. "
@@ -71,14 +90,26 @@ class ParallelTempering(Settings):
 
     @property
     def is_parameter_free(self) -> bool:
-        return all(p is None for p in (self.sweeps, self.replicas, self.all_betas, self.restarts))
+        given = (self.sweeps, self.replicas, self.all_betas, self.restarts)
+        return not (self.cluster_moves or self.feedback_ladder) and all(p is None for p in given)
+
+    @property
+    def walks_windows(self) -> bool:
+        """Not with cluster moves."""
+        return not self.cluster_moves
+
+    @property
+    def walks_groups(self) -> bool:
+        """Not with cluster moves."""
+        return not self.cluster_moves
 
     @property
     def target(self) -> str:
         return f"microsoft.paralleltempering{'-parameterfree' if self.is_parameter_free else ''}.cpu"
 
     def parameters(self) -> Mapping[str, object]:
-        given = {"sweeps": self.sweeps, "replicas": self.replicas, "restarts": self.restarts, "seed": self.seed}
+        given: dict[str, object] = {"sweeps": self.sweeps, "replicas": self.replicas, "restarts": self.restarts}
+        given |= {"cluster_moves": self.cluster_moves, "feedback_ladder": self.feedback_ladder, "seed": self.seed}
         betas = None if self.all_betas is None else list(self.all_betas) if self.searched else _segments(self.all_betas)
         return spelled({**given, "all_betas": betas, "timeout": self.timeout}, self.spelling)
 
@@ -90,13 +121,31 @@ class ParallelTempering(Settings):
             betas = np.sort(np.array(self.all_betas, np.float64))
         else:
             betas = geometric_ladder(*temperature_range(layout), self.replicas or DEFAULT_REPLICAS)
-        return OneStage(_ladder(betas, self.restarts or 1, self.sweeps or DEFAULT_SWEEPS, seed), self._echo)
+        ladders = self.restarts or (2 if self.cluster_moves else 1)
+        stage = _ladder(betas, ladders, self.sweeps or DEFAULT_SWEEPS, seed)
+        if self.cluster_moves:
+            stage = clustered(layout, stage, len(betas) // 2)
+        return FeedbackPlan(stage, self._echo_found) if self.feedback_ladder else OneStage(stage, self._echo)
 
     def _echo(self, stage: Stage) -> Mapping[str, object]:
         """As the service's parameterised target gives it: without the number of replicas."""
         betas = self.all_betas or tuple(stage.betas.tolist())
         sweeps = self.sweeps or stage.sweeps
         return replace(self, sweeps=sweeps, replicas=None, all_betas=betas, seed=stage.seed).parameters()
+
+    def _echo_found(self, stage: Stage) -> Mapping[str, object]:
+        """With what was found in place of what was asked for, so that it need not be found again."""
+        return replace(
+            self,
+            sweeps=stage.sweeps,
+            replicas=stage.rungs,
+            all_betas=tuple(stage.betas.tolist()),
+            restarts=stage.chains // stage.rungs,
+            cluster_moves=stage.move.kind is Kind.CLUSTER or None,
+            feedback_ladder=None,
+            seed=stage.seed,
+            searched=True,
+        ).parameters()
 
 
 class LadderSearch:
@@ -146,15 +195,7 @@ class LadderSearch:
         return _ladder(self._betas, max(1, 32 // rungs), self._least, self._seed)
 
     def parameters(self, stage: Stage) -> Mapping[str, object]:
-        return replace(
-            self._solver,
-            sweeps=stage.sweeps,
-            replicas=stage.rungs,
-            all_betas=tuple(stage.betas.tolist()),
-            restarts=stage.chains // stage.rungs,
-            seed=stage.seed,
-            searched=True,
-        ).parameters()
+        return self._solver._echo_found(stage)
 
 
 def _ladder(betas: npt.NDArray[np.float64], ladders: int, sweeps: int, seed: int) -> Stage:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from gpuqio.errors import InvalidParameter
 from gpuqio.shapes import MICROSOFT, Shape
 from gpuqio.terms import MAX_FLOAT
 
-__all__ = ["Settings", "is_finite", "number", "spelled", "whole"]
+__all__ = ["Settings", "is_finite", "number", "spelled", "truth", "whole"]
 
 MOST_SOLUTIONS = 10
 
@@ -33,11 +32,15 @@ class Settings:
     cost_limit: float | None = None
     spelling: Mapping[str, str] | None = None
 
-    walks_windows: ClassVar[bool] = True
-    """Whether its moves can walk a dense layout."""
+    @property
+    def walks_windows(self) -> bool:
+        """Whether its moves can walk a dense layout."""
+        return True
 
-    walks_groups: ClassVar[bool] = False
-    """Whether its moves can walk squared sums."""
+    @property
+    def walks_groups(self) -> bool:
+        """Whether its moves can walk squared sums."""
+        return False
 
     @property
     def shape(self) -> Shape:
@@ -75,6 +78,12 @@ def number(name: str, value: object) -> object:
     if not is_finite(value):
         raise _refused(name, value, "a finite number")
     return value
+
+
+def truth(name: str, value: object) -> None:
+    """`value` is None, True or False; else `InvalidParameter`."""
+    if value is not None and not isinstance(value, bool):
+        raise _refused(name, value, "True or False")
 
 
 def is_finite(value: object) -> bool:

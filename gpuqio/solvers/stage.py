@@ -31,6 +31,8 @@ class Stage:
         continues: go on with the last stage's chains, which had the same betas and seed, up to `sweeps`.
         move: what a sweep is, and what follows it.
         initial: (chains, n) first bits of each chain; None for the problem's own first states, or random ones.
+        sampled: the result is the states that stand at the coldest rung when it ends, not the best ones; with those of
+            stages that it continues.
     """
 
     chains: int
@@ -41,6 +43,7 @@ class Stage:
     continues: bool = False
     move: Move = METROPOLIS
     initial: npt.NDArray[np.uint8] | None = None
+    sampled: bool = False
 
     @property
     def rungs(self) -> int:

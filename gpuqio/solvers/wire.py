@@ -26,6 +26,7 @@ from gpuqio.solvers.exhaustive import Exhaustive
 from gpuqio.solvers.parallel_tempering import ParallelTempering
 from gpuqio.solvers.path_relinking import PathRelinking
 from gpuqio.solvers.population_annealing import PopulationAnnealing
+from gpuqio.solvers.pticm import Pticm
 from gpuqio.solvers.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.solvers.schedules import read_range
 from gpuqio.solvers.settings import whole
@@ -54,7 +55,7 @@ _OTHER_NAMES = {
 def _parallel_tempering(given: dict[str, Any]) -> Solver:
     if given.get("all_betas") is not None:
         given["all_betas"] = _betas(given["all_betas"])
-    known = _known(given, "sweeps", "replicas", "all_betas", "restarts")
+    known = _known(given, "sweeps", "replicas", "all_betas", "restarts", "cluster_moves", "feedback_ladder")
     if ParallelTempering(**known).is_parameter_free:  # by its target it is not
         known["sweeps"] = parallel_tempering.DEFAULT_SWEEPS
     return ParallelTempering(**known)
@@ -145,6 +146,7 @@ TARGETS: Mapping[str, Callable[[dict[str, Any]], Solver]] = {
     "microsoft.tabu-parameterfree.cpu": _parameter_free(Tabu),
     TabuSearch.target: _oneqbit(TabuSearch, TabuSearch.own),
     PathRelinking.target: _oneqbit(PathRelinking, PathRelinking.own),
+    Pticm.target: _oneqbit(Pticm, Pticm.own),
 }
 
 

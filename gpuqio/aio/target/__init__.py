@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
 from gpuqio.facade.oneqbit import PathRelinkingSolver, TabuSearch
 from gpuqio.facade.population_annealing import PopulationAnnealing
+from gpuqio.facade.pticm import PticmSolver
 from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.facade.tabu import Tabu
@@ -14,6 +15,7 @@ __all__ = [
     "ParallelTempering",
     "PathRelinkingSolver",
     "PopulationAnnealing",
+    "PticmSolver",
     "QuantumMonteCarlo",
     "SimulatedAnnealing",
     "Solver",

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from gpuqio.engines.reference.cluster import Cluster
 from gpuqio.engines.reference.exhaustive import Exhaustive
 from gpuqio.engines.reference.metropolis import Metropolis
-from gpuqio.engines.reference.outcome import Ints, Outcome, Sweeper, first_outcome
+from gpuqio.engines.reference.outcome import Ints, Outcome, Sweeper, first_outcome, keep_best
 from gpuqio.engines.reference.path import Path
 from gpuqio.engines.reference.population import Population
 from gpuqio.engines.reference.tabu import Tabu
@@ -29,6 +30,7 @@ _SWEEPERS: Mapping[Kind, Callable[[Layout, Stage], Sweeper]] = {
     Kind.PATH: Path,
     Kind.EXHAUSTIVE: Exhaustive,
     Kind.TABU: Tabu,
+    Kind.CLUSTER: Cluster,
 }
 
 
@@ -38,9 +40,7 @@ def run(layout: Layout, stage: Stage, initial: Ints | None = None, goal: int | N
     sweeper = _SWEEPERS[stage.move.kind](layout, stage)
     while out.sweeps < stage.sweeps and (goal is None or out.best_energies.min() > goal):
         sweeper.sweep(out)
-        better = out.energies < out.best_energies
-        out.best_bits[better] = out.bits[better]
-        out.best_energies[better] = out.energies[better]
+        keep_best(out)
         sweeper.after(out)
         out.sweeps += 1
     return out

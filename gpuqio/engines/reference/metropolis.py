@@ -20,13 +20,14 @@ class Metropolis:
         self._layout, self._stage = layout, stage
         self._temperatures = stage.temperatures(layout)
         self._gaps = stage.gaps(layout)
-        self._chain_at = np.arange(stage.chains)  # the chain at each slot = ladder * rungs + rung
+        self.chain_at = np.arange(stage.chains)  # the chain at each slot = ladder * rungs + rung
+        self._from = np.zeros(stage.chains, np.int64)  # 1: the chain was at the hottest rung last, 2: at the coldest
 
     def sweep(self, out: Outcome) -> None:
         stage = self._stage
         if stage.exchange:
             temperature = np.empty(stage.chains, np.float32)
-            temperature[self._chain_at] = np.tile(self._temperatures, stage.chains // stage.rungs)
+            temperature[self.chain_at] = np.tile(self._temperatures, stage.chains // stage.rungs)
         else:
             temperature = np.full(stage.chains, self._temperatures[out.sweeps])
         metropolis_sweep(self._layout, stage, out, temperature)
@@ -36,7 +37,7 @@ class Metropolis:
         (beta_b - beta_a)(E_a - E_b) <= -log u."""
         if not self._stage.exchange:
             return
-        rungs, chain_at = self._stage.rungs, self._chain_at
+        rungs, chain_at = self._stage.rungs, self.chain_at
         for ladder in range(0, self._stage.chains, rungs):
             for r in range(out.sweeps & 1, rungs - 1, 2):
                 slot = ladder + r
@@ -47,6 +48,18 @@ class Metropolis:
                 if accepted:
                     chain_at[slot], chain_at[slot + 1] = b, a
                     out.swaps[r] += 1
+        if self._stage.move.options[3]:
+            self._count_flow(out)
+
+    def _count_flow(self, out: Outcome) -> None:
+        """At each rung the chains that were at the hottest rung last, and those that were at the coldest."""
+        rungs = self._stage.rungs
+        for slot, chain in enumerate(self.chain_at):
+            r = slot % rungs
+            if r in (0, rungs - 1):
+                self._from[chain] = 1 if r == 0 else 2
+            if self._from[chain]:
+                out.log[2 * r + self._from[chain] - 1] += 1
 
 
 def metropolis_sweep(layout: Layout, stage: Stage, out: Outcome, temperature: npt.NDArray[np.float32]) -> None:

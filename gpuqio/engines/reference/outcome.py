@@ -12,7 +12,7 @@ from gpuqio.engines.streams import Purpose, philox
 from gpuqio.pack import Layout
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["Ints", "Outcome", "Sweeper", "energies", "first_outcome", "flip", "rise"]
+__all__ = ["Ints", "Outcome", "Sweeper", "energies", "first_outcome", "flip", "keep_best", "rise"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -113,3 +113,10 @@ def flip(out: Outcome, v: int, chosen: npt.NDArray[np.bool_], rises: Ints) -> No
     out.bits[chosen, v] ^= 1
     out.energies[chosen] += rises[chosen]
     out.flips += int(chosen.sum())
+
+
+def keep_best(out: Outcome) -> None:
+    """Note the chains' states where they are better than any before."""
+    better = out.energies < out.best_energies
+    out.best_bits[better] = out.bits[better]
+    out.best_energies[better] = out.energies[better]

@@ -124,6 +124,15 @@ def test_populations_have_the_results_and_the_statistics_of_the_cpu(engine: Cuda
     assert agree(engine, *KINDS, target=target, sweeps=6, seed=5, number_of_solutions=3)
 
 
+@pytest.mark.parametrize("name", ["populationannealing", "substochasticmontecarlo", "tabu", "qmc"])
+def test_grouped_problems_have_the_results_of_the_cpu(engine: CudaEngine, name: str) -> None:
+    batch = [ring(9), klocal(7, kind=BITS)]
+    for problem in batch:
+        problem.add_slc_term([(2 * i - 5, i) for i in range(7)], c=3)
+    assert agree(engine, *batch, target=f"microsoft.{name}.cpu", sweeps=6, seed=5)
+    assert agree(engine, *batch, target="gpuqio.exhaustive", seed=5)
+
+
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batch=st.lists(problems(), min_size=1, max_size=4),

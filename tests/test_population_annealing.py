@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gpuqio import Workspace
 from gpuqio.engines import reference
 from gpuqio.engines.native import Ensemble, advance, instruction_set, library
+from gpuqio.engines.reference.outcome import energies
 from gpuqio.errors import InvalidParameter
 from gpuqio.optimization import PopulationAnnealing as OfWorkspace
 from gpuqio.optimization import RangeSchedule, Term
@@ -26,6 +27,7 @@ from gpuqio.solvers.schedules import Range
 from gpuqio.solvers.stage import Stage
 from tests.strategies import grouped_problems, problems
 from tests.test_acceptance import CASES
+from tests.test_cuda_kernels import grouped
 
 PA, PA_FREE = "microsoft.populationannealing.cpu", "microsoft.populationannealing-parameterfree.cpu"
 BUILDS = sorted({"base", instruction_set()})
@@ -88,6 +90,17 @@ def test_sizes_beyond_a_word(n: int, windows: bool) -> None:
         np.testing.assert_array_equal(chains.bits(), expected.bits)
         np.testing.assert_array_equal(chains.log, expected.log)
     assert len(np.unique(expected.log[:45])) < 45
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_copies_take_the_sums_of_squares_with_them(build: str) -> None:
+    """A chain that went on with the sums of its predecessor would have wrong energies."""
+    layout = grouped(22, 16, ProblemType.ising)
+    stage = stage_of(45, np.linspace(0, 1e-13, 6), 3)
+    chains = Ensemble(layout, stage, lib=library(build))
+    advance([chains], [6])
+    assert 1 < len(np.unique(chains.log[:45])) < 45
+    np.testing.assert_array_equal(chains.energies, energies(layout, chains.bits().astype(np.int64)))
 
 
 @pytest.mark.slow

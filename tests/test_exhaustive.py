@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -25,10 +24,10 @@ from gpuqio.solvers.base import Solver, Trial
 from gpuqio.solvers.exhaustive import enumeration
 from gpuqio.solvers.stage import Stage
 from gpuqio.terms import Term
-from tests import emulated
-from tests.emulator import Memory, RawModule
+from tests.emulated import Job
 from tests.strategies import grouped_problems, problems
-from tests.test_cuda_kernels import grouped
+from tests.test_cuda_kernels import assert_same as assert_same_on_device
+from tests.test_cuda_kernels import grouped, run
 
 ENGINE = CpuEngine()
 
@@ -140,25 +139,11 @@ def test_several_sweeps_equal_the_reference_and_a_goal_stops_both(name: str) -> 
         assert_same(reference.run(LAYOUTS[name], stage, goal=goal), chains)
 
 
-@cache
-def module(mode: str) -> RawModule:
-    return RawModule(kernels.source(), kernels.OPTIONS, mode=mode)
-
-
 def emulate(mode: str, layout: Layout, stage: Stage, initial: npt.NDArray[np.uint8] | None, **how: Any) -> None:
-    job, memory = emulated.Job(layout, stage, initial), Memory()
-    table = emulated.start(module(mode), memory, [job], **how)
-    for sweeps in (1, stage.sweeps):
-        emulated.advance(module(mode), memory, [job], table, sweeps, **how)
-    chains = Ensemble(layout, stage, initial)
-    advance([chains], [stage.sweeps])
-    found = emulated.descriptor(table, 0)
-    np.testing.assert_array_equal(job.bits("spins"), chains.bits())
-    np.testing.assert_array_equal(job.bits("best_spins"), chains.best_bits())
-    np.testing.assert_array_equal(job.arrays["energy"][: stage.chains], chains.energies)
-    np.testing.assert_array_equal(job.arrays["best_energy"][: stage.chains], chains.best_energies)
-    np.testing.assert_array_equal(job.arrays["log"], chains.log)
-    assert (found.flips, found.lowest, found.reached) == (chains.flips, chains.lowest, chains.reached)
+    """Run a stage on the emulator, in two slices, and compare all it leaves with the CPU engine's."""
+    job = Job(layout, stage, initial)
+    (found,) = run(mode, [job], [1, stage.sweeps], **how)
+    assert_same_on_device(job, found)
 
 
 @pytest.mark.emulator

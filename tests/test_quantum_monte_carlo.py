@@ -25,9 +25,10 @@ from gpuqio.solvers.quantum_monte_carlo import Trotter, _tanh
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.temperatures import temperature_range
 from gpuqio.terms import Term
-from tests import emulated
-from tests.emulator import Memory, RawModule
+from tests.emulated import Job
 from tests.strategies import grouped_problems, problems
+from tests.test_cuda_kernels import assert_same as assert_same_on_device
+from tests.test_cuda_kernels import run
 
 QMC = "microsoft.qmc.cpu"
 BUILDS = sorted({"base", instruction_set()})
@@ -153,24 +154,11 @@ LAYOUTS = {
 }
 
 
-@cache
-def module(mode: str) -> RawModule:
-    return RawModule(kernels.source(), kernels.OPTIONS, mode=mode)
-
-
 def emulate(mode: str, layout: Layout, stage: Stage, initial: npt.NDArray[np.uint8] | None, **how: Any) -> None:
-    job, memory = emulated.Job(layout, stage, initial), Memory()
-    table = emulated.start(module(mode), memory, [job], **how)
-    for sweeps in (1, stage.sweeps):
-        emulated.advance(module(mode), memory, [job], table, sweeps, **how)
-    chains = Ensemble(layout, stage, initial)
-    advance([chains], [stage.sweeps])
-    found = emulated.descriptor(table, 0)
-    np.testing.assert_array_equal(job.bits("spins"), chains.bits())
-    np.testing.assert_array_equal(job.bits("best_spins"), chains.best_bits())
-    np.testing.assert_array_equal(job.arrays["energy"][: stage.chains], chains.energies)
-    np.testing.assert_array_equal(job.arrays["best_energy"][: stage.chains], chains.best_energies)
-    assert (found.flips, found.lowest, found.reached) == (chains.flips, chains.lowest, chains.reached)
+    """Run a stage on the emulator, in two slices, and compare all it leaves with the CPU engine's."""
+    job = Job(layout, stage, initial)
+    (found,) = run(mode, [job], [1, stage.sweeps], **how)
+    assert_same_on_device(job, found)
 
 
 @pytest.mark.emulator

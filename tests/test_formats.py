@@ -17,6 +17,7 @@ from gpuqio.terms import Term
 RUDY = "3 2 J\n1 2 3\n3 2 -2\n"
 SPARSE = "3 3\n1 1 -5\n1 3 4\n2 2 1\n"
 QBSOLV = "c a comment\nc\np qubo 0 4 2 1\n0 0 1.5\n3 3 -2\n0 3 4\n"
+DIMACS = "c a comment\np cnf 4 4\n1 -2 3 0 -1\n2 0\n4 -4 0 -3 0\n%\n0\n"
 KLOCAL = "# a comment\n4 2\n0 1 2 -1\n1 2 3 0.5\n"
 
 
@@ -55,6 +56,14 @@ def test_klocal(tmp_path: Path) -> None:
     assert problem.terms == [Term(c=-1, indices=[0, 1, 2]), Term(c=0.5, indices=[1, 2, 3])]
 
 
+def test_dimacs_counts_violated_clauses(tmp_path: Path) -> None:
+    problem = read(tmp_path, "small.cnf", DIMACS)
+    assert problem.problem_type is ProblemType.pubo
+    for x in itertools.product((0, 1), repeat=3):
+        satisfied = [x[0] or not x[1] or x[2], not x[0] or x[1], not x[2]]  # "4 or not 4" always is
+        assert problem.evaluate(dict(enumerate(x))) == satisfied.count(False)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "kind", "terms"),
     [
@@ -64,6 +73,7 @@ def test_klocal(tmp_path: Path) -> None:
         ("a.sparse", "2 1\n1 2 4\n", ProblemType.pubo, 1),
         ("a.dat", QBSOLV, ProblemType.pubo, 3),
         ("a.dat", KLOCAL, ProblemType.ising, 2),
+        ("a.dat", DIMACS, ProblemType.pubo, 4 + 2 + 1),
         ("a", Problem("", [Term(c=1, indices=[0])]).to_json(), ProblemType.ising, 1),
         ("a.txt", "\r\n".join(RUDY.split("\n")), ProblemType.ising, 3),
     ],
@@ -79,7 +89,9 @@ def test_format_overrides_the_name(tmp_path: Path) -> None:
     text = "2 1\n1 1 4\n"
     assert read(tmp_path, "a.txt", text, "qubo").terms == [Term(c=4, indices=[0])]
     assert read(tmp_path, "a.sparse", "2 1\n0 1 4\n", "klocal").terms == [Term(c=4, indices=[0, 1])]
-    with pytest.raises(InvalidFile, match="format must be one of json, rudy, qubo, qbsolv, klocal; found 'coo'"):
+    with pytest.raises(
+        InvalidFile, match="format must be one of json, rudy, qubo, qbsolv, klocal, dimacs; found 'coo'"
+    ):
         read(tmp_path, "a.txt", text, "coo")
 
 
@@ -123,6 +135,14 @@ def test_three_columns_without_a_suffix_are_not_guessed(tmp_path: Path) -> None:
         ("qbsolv", "p qubo 0 2 1 1\n0 0 1\n", 1),
         ("qbsolv", "p qubo 0 2 2 0\n0 0 1\n0 1 1\n", 1),
         ("qbsolv", "p qubo 0 2 1 0\n0 0 one\n", 2),
+        ("dimacs", "c nothing\n", 1),
+        ("dimacs", "1 2 0\n", 1),
+        ("dimacs", "p cnf 3 2\n1 2 0\n", 1),
+        ("dimacs", "p cnf 3 1\n1 2 0 3 0\n", 1),
+        ("dimacs", "p cnf 3 1\n1 2\n4 0\n", 3),
+        ("dimacs", "p cnf 3 1\n1 2\n", 2),
+        ("dimacs", "p cnf 3 1\n1 2.5 0\n", 2),
+        ("dimacs", f"p cnf 13 1\n{' '.join(map(str, range(1, 14)))} 0\n", 2),
         ("klocal", "# nothing\n", 1),
         ("klocal", "3 1\n0 1 3 1\n", 2),
         ("klocal", "3 1\n0 1 1 1\n", 2),
@@ -145,7 +165,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_reader_refuses_nonsense(tmp_path: Path, format: str) -> None:
-    for text in ("", "\0", "{", "1", "2 1\n", "p qubo\n", "9" * 5000):
+    for text in ("", "\0", "{", "1", "2 1\n", "p qubo\n", "p cnf\n", "9" * 5000):
         with pytest.raises(InputError):
             read(tmp_path, "a.txt", text, format)
 
@@ -158,5 +178,7 @@ def test_public_instances(instances: Path) -> None:
     bqp = read_problem(instances / "beasley" / "bqp50-1.sparse")
     assert (bqp.num_variables, len(bqp.terms)) == (50, 111)
     xorsat = read_problem(instances / "klocal" / "xorsat3r3_n16_0.txt")
+    uf20 = read_problem(instances / "satlib" / "uf20-01.cnf")
+    assert (uf20.num_variables, uf20.evaluate(dict.fromkeys(range(20), 0)) > 0) == (20, True)
     states = np.array(list(itertools.product((-1, 1), repeat=16)), np.int8)
     assert xorsat.evaluate_states(xorsat.variables, states).min() == -16

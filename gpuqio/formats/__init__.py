@@ -7,6 +7,7 @@
 | qubo | OR-Library's and BiqMac's sparse matrix, ``i j q`` from 1 | pubo, cost = x^T q x, q symmetric |
 | qbsolv | ``p qubo ...``, ``i j q`` from 0 | pubo |
 | klocal | ``a b c ... J`` from 0 | ising |
+| dimacs | CNF, ``p cnf ...`` | pubo, cost = violated clauses |
 
 Any of them may be gzipped.
 """
@@ -19,7 +20,7 @@ from os import PathLike
 from pathlib import Path
 
 from gpuqio.errors import InvalidFile, InvalidProblem
-from gpuqio.formats import klocal, qubo, rudy
+from gpuqio.formats import dimacs, klocal, qubo, rudy
 from gpuqio.formats.lines import lines
 from gpuqio.problem import Problem
 from gpuqio.qio_json import inflate
@@ -32,9 +33,10 @@ FORMATS: dict[str, Callable[[str, str], Problem]] = {
     "qubo": qubo.read,
     "qbsolv": qubo.read_qbsolv,
     "klocal": klocal.read,
+    "dimacs": dimacs.read,
 }
 
-_SUFFIXES = {".json": "json", ".qubo": "qbsolv"}
+_SUFFIXES = {".json": "json", ".qubo": "qbsolv", ".cnf": "dimacs"}
 # Three columns say nothing by themselves; the name has to.
 _THREE_COLUMNS = {".sparse": "qubo", ".txt": "rudy", ".mc": "rudy", ".rud": "rudy", ".rudy": "rudy"}
 
@@ -44,9 +46,9 @@ def read_problem(path: str | PathLike[str], format: str | None = None) -> Proble
 
     Args:
         path: the file.
-        format: a key of `FORMATS`. None: .json and .qubo are json and qbsolv; else ``{`` begins JSON, ``p qubo``
-            qbsolv, and lines of four and more numbers are klocal; of three, the suffix decides: .sparse is qubo, and
-            .txt, .mc, .rud and .rudy are rudy.
+        format: a key of `FORMATS`. None: .json, .qubo and .cnf are json, qbsolv and dimacs; else ``{`` begins JSON,
+            ``p qubo`` qbsolv, ``p cnf`` dimacs, and lines of four and more numbers are klocal; of three, the suffix
+            decides: .sparse is qubo, and .txt, .mc, .rud and .rudy are rudy.
 
     Raises:
         InvalidFile: not a file of this format; the message names the line.
@@ -77,6 +79,8 @@ def _sniff(text: str, suffix: str, path: Path) -> str:
     first = [line.words for line in islice(lines(text), 64)]
     if any(words[:2] == ["p", "qubo"] for words in first):
         return "qbsolv"
+    if any(words[:2] == ["p", "cnf"] for words in first):
+        return "dimacs"
     columns = len(first[1]) if len(first) > 1 else 3
     if columns > 3:
         return "klocal"

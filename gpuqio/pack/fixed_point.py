@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gpuqio.pack.canonical import Canonical, Floats, Ints
-from gpuqio.pack.grouped import Groups
+from gpuqio.pack.canonical import Canonical, Ints
+from gpuqio.pack.grouped import Groups, fraction_bits
 
 __all__ = ["ENERGY_BITS", "GAIN_BITS", "FixedPoint", "fixed_point"]
 
@@ -60,8 +60,8 @@ def fixed_point(problem: Canonical) -> FixedPoint:
     groups = problem.groups
     grids = _grids(groups)
     room = ENERGY_BITS - _energy_exponent(problem) if len(groups) else GAIN_BITS - _gain_exponent(problem)
-    of_terms = [int(_fraction_bits(c).max()) for c in problem.coefficients]
-    of_groups = _fraction_bits(groups.coefficients) + 2 * grids
+    of_terms = [int(fraction_bits(c).max()) for c in problem.coefficients]
+    of_groups = fraction_bits(groups.coefficients) + 2 * grids
     exponent = min(room, max([*of_terms, *of_groups.tolist()], default=0))
     steps = tuple(np.rint(np.ldexp(c, exponent)).astype(np.int64) for c in problem.coefficients)
     rounded, rounding = _rounded(groups, grids, of_groups <= exponent, exponent)
@@ -110,15 +110,6 @@ def _rounded(groups: Groups[np.float64], grids: Ints, exact: Bools, exponent: in
 
 def _grids(groups: Groups[np.float64]) -> Ints:
     """(g,) binary places that the constant and the weights of each group have after the point."""
-    grids = np.where(groups.constants == 0, 0, _fraction_bits(groups.constants))
-    np.maximum.at(grids, groups.owners, _fraction_bits(groups.weights))
+    grids = np.where(groups.constants == 0, 0, fraction_bits(groups.constants))
+    np.maximum.at(grids, groups.owners, fraction_bits(groups.weights))
     return grids
-
-
-def _fraction_bits(values: Floats) -> Ints:
-    """How many binary places each value has after the point (negative: multiples of 2, 4, ...)."""
-    mantissa, exponent = np.frexp(values)
-    digits = np.ldexp(mantissa, 53).astype(np.int64)
-    trailing = np.frexp((digits & -digits).astype(np.float64))[1] - 1
-    bits: Ints = 53 - exponent.astype(np.int64) - trailing
-    return bits

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from gpuqio.terms import SlcTerm, TermArrays
 
-__all__ = ["GroupWalk", "Groups", "merged_groups", "walk"]
+__all__ = ["GroupWalk", "Groups", "fraction_bits", "merged_groups", "walk"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -58,6 +58,15 @@ class Groups(Generic[T]):
         """(g,) what no sum before the square can exceed."""
         spans: npt.NDArray[T] = np.abs(self.constants) + self.totals(np.abs(self.weights))
         return spans
+
+
+def fraction_bits(values: Floats) -> Ints:
+    """How many binary places each value has after the point (negative: multiples of 2, 4, ...)."""
+    mantissa, exponent = np.frexp(values)
+    digits = np.ldexp(mantissa, 53).astype(np.int64)
+    trailing = np.frexp((digits & -digits).astype(np.float64))[1] - 1
+    bits: Ints = 53 - exponent.astype(np.int64) - trailing
+    return bits
 
 
 def merged_groups(terms: Sequence[SlcTerm], linear: TermArrays, members: Ints) -> tuple[Groups[np.float64], Floats]:

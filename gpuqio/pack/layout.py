@@ -18,6 +18,7 @@ from gpuqio.errors import InvalidProblem
 from gpuqio.pack.canonical import Canonical, Ints
 from gpuqio.pack.fixed_point import FixedPoint, fixed_point
 from gpuqio.pack.grouped import GroupWalk, walk
+from gpuqio.pack.squares import as_square
 
 __all__ = ["Layout", "Strategy", "choose", "lay_out"]
 
@@ -116,10 +117,13 @@ def choose(problem: Canonical, windows: bool = True) -> tuple[Strategy, str]:
     return Strategy.LANE_NEIGHBOUR, f"{seen}: sparse, one chain a lane"
 
 
-def lay_out(problem: Canonical, windows: bool = True) -> Layout:
-    """The arrays for `problem` in the strategy that `choose` gives it."""
-    strategy, _ = choose(problem, windows)
+def lay_out(problem: Canonical, windows: bool = True, groups: bool = True) -> Layout:
+    """The arrays for `problem` in the strategy that `choose` gives it; for what it is as a squared sum, if only that
+    is exact and the solver's moves can walk it (`groups`)."""
     fixed = fixed_point(problem)
+    if groups and not fixed.is_exact and (square := as_square(problem)) and (exact := fixed_point(square)).is_exact:
+        problem, fixed = square, exact
+    strategy, _ = choose(problem, windows)
     n = problem.num_variables
     base = np.zeros(-(-n // 32) * 32 if strategy is Strategy.WINDOW else n, dtype=np.int64)
     for rows, steps in zip(problem.members, fixed.coefficients, strict=True):
@@ -129,16 +133,16 @@ def lay_out(problem: Canonical, windows: bool = True) -> Layout:
             base[rows[:, 0]] += steps
     empty = np.zeros(0, dtype=np.int32)
     weights, ends, members = empty, empty, empty
-    groups = None
+    grouped = None
     zero_energy = sum(int(c.sum()) for c in fixed.coefficients) if problem.is_ising else 0
     if strategy is Strategy.WINDOW:
         weights = _matrix(problem, fixed, len(base))
     else:
         wide, ends, members, member_ends = _entries(problem, fixed)
         if strategy is Strategy.LANE_GROUPED:
-            groups = walk(fixed.groups, problem.is_ising, base, wide)
+            grouped = walk(fixed.groups, problem.is_ising, base, wide)
             base, wide = base[:0], np.zeros_like(wide)
-            zero_energy += int(fixed.groups.coefficients @ groups.zero_sums.astype(np.int64) ** 2)
+            zero_energy += int(fixed.groups.coefficients @ grouped.zero_sums.astype(np.int64) ** 2)
         if strategy is Strategy.LANE_NEIGHBOUR:
             (weights, ends), members = _pairs(wide, ends, members), empty
         else:
@@ -151,7 +155,7 @@ def lay_out(problem: Canonical, windows: bool = True) -> Layout:
         ends=ends,
         members=members,
         planes=_planes(weights) if strategy is Strategy.WINDOW else 4,
-        groups=groups,
+        groups=grouped,
         zero_energy=zero_energy,
         fixed=fixed,
         problem=problem,

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gpuqio.batch import ProblemBatch
+    from gpuqio.batch_result import BatchResult
     from gpuqio.blocking import Job, Workspace
     from gpuqio.facade.job import JobDetails, JobStatus
-    from gpuqio.result import BatchResult, Report, Result, Solution, StopReason
+    from gpuqio.result import Report, Result, Solution, StopReason
     from gpuqio.solvers.explain import Explanation, explain
 
 __all__ = [
@@ -40,7 +41,8 @@ _HOMES = {
     "gpuqio.batch": ["ProblemBatch"],
     "gpuqio.blocking": ["Job", "Workspace"],
     "gpuqio.facade.job": ["JobDetails", "JobStatus"],
-    "gpuqio.result": ["BatchResult", "Report", "Result", "Solution", "StopReason"],
+    "gpuqio.batch_result": ["BatchResult"],
+    "gpuqio.result": ["Report", "Result", "Solution", "StopReason"],
     "gpuqio.solvers.explain": ["Explanation", "explain"],
 }
 

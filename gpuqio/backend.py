@@ -7,7 +7,7 @@ Local, remote and distributed backends look the same from here.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -116,7 +116,7 @@ class JobRecord:
     ended: datetime | None
     cancelled: datetime | None
     error: JobError | None
-    results: tuple[Result, ...] | None
+    results: Sequence[Result] | None
     request: Request
 
 

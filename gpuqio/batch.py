@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
+import numpy as np
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidProblem
@@ -12,6 +13,8 @@ from gpuqio.matrices import read_numbers
 from gpuqio.problem import Problem, ProblemType
 
 __all__ = ["DenseBatch", "ProblemBatch"]
+
+MODERATE = 2.0**900
 
 
 class ProblemBatch(Sequence[Problem]):
@@ -112,6 +115,11 @@ class DenseBatch(ProblemBatch):
         if isinstance(index, slice):
             return DenseBatch(J, h, self.problem_type)
         return Problem.from_arrays(J, h, problem_type=self.problem_type)
+
+    @property
+    def is_moderate(self) -> bool:
+        """Whether no sum of coefficients comes near the end of a float64's range."""
+        return all(np.abs(numbers).max(initial=0) < MODERATE for numbers in (self.J, self.h) if numbers is not None)
 
     def __len__(self) -> int:
         return len(self.J)

@@ -13,13 +13,14 @@ from typing import Any, Self, TypeVar, TypeVarTuple
 
 from gpuqio import trio as native
 from gpuqio.backend import Statistics
+from gpuqio.batch_result import BatchResult
 from gpuqio.facade.documented import documented_by
 from gpuqio.facade.job import BaseJob, JobDetails, JobStatus
 from gpuqio.facade.target import AnySolver, Solver, Target
 from gpuqio.facade.workspace import BaseWorkspace
 from gpuqio.portal import Lease
 from gpuqio.problem import Problem
-from gpuqio.result import BatchResult, Result
+from gpuqio.result import Result
 
 __all__ = ["Job", "JobStatus", "Workspace"]
 

@@ -5,11 +5,11 @@ A result keeps arrays; dicts are made when they are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import wraps
-from typing import Any, overload
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from gpuqio.shapes import MICROSOFT, Shape
 
-__all__ = ["BatchResult", "Report", "Result", "Solution", "StopReason"]
+__all__ = ["Report", "Result", "Solution", "StopReason"]
 
 _SHOWN = 16  # variables that `repr` writes out
 
@@ -241,46 +241,3 @@ for _name in (
     *("clear", "copy", "get", "items", "pop", "popitem", "setdefault", "update", "values"),
 ):
     setattr(Result, _name, _made_first(_name))
-
-
-class BatchResult(Sequence[Result]):
-    """The results of a batch, in the order of its problems; the best of each as arrays."""
-
-    __slots__ = ("_results",)
-
-    def __init__(self, results: Sequence[Result]) -> None:
-        self._results = tuple(results)
-
-    @property
-    def costs(self) -> npt.NDArray[np.float64]:
-        """The best cost of each problem, float64 (N,)."""
-        return np.fromiter((result.costs[0] for result in self._results), np.float64, len(self._results))
-
-    @property
-    def configurations(self) -> npt.NDArray[np.int8] | list[npt.NDArray[np.int8]]:
-        """The best state of each problem, columns in ascending order of the variables.
-
-        int8 (N, n) where all problems have the same number of variables, else a list of N arrays (n_i,).
-        """
-        states = [result.states[0] for result in self._results]
-        if len({len(state) for state in states}) == 1:
-            return np.stack(states)
-        return states
-
-    @overload
-    def __getitem__(self, index: int) -> Result: ...
-    @overload
-    def __getitem__(self, index: slice) -> BatchResult: ...
-    def __getitem__(self, index: int | slice) -> Result | BatchResult:
-        if isinstance(index, slice):
-            return BatchResult(self._results[index])
-        return self._results[index]
-
-    def __len__(self) -> int:
-        return len(self._results)
-
-    def __repr__(self) -> str:
-        if not self._results:
-            return "<BatchResult: no problems>"
-        costs = self.costs
-        return f"<BatchResult: {len(costs)} problems, costs {costs.min()} to {costs.max()}>"

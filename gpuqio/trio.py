@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from numbers import Real
 from types import TracebackType
@@ -20,12 +20,13 @@ from typing import Any, Self
 import trio
 
 from gpuqio.backend import Backend, JobRecord, Request, Statistics
+from gpuqio.batch_result import BatchResult
 from gpuqio.errors import InvalidParameter, WaitTimeout
 from gpuqio.facade.job import BaseJob, JobDetails, JobStatus
 from gpuqio.facade.target import AnySolver, Solver, Target
 from gpuqio.facade.workspace import BaseWorkspace, Chunk, results_of
 from gpuqio.problem import Problem
-from gpuqio.result import BatchResult, Result
+from gpuqio.result import Result
 
 __all__ = ["Job", "JobStatus", "Workspace"]
 
@@ -152,20 +153,20 @@ class Workspace(BaseWorkspace):
         backend = self._reach()
         in_work = 2 * backend.statistics().workers
         waiting: deque[JobRecord] = deque()
-        results: list[Result] = []
+        results: list[Sequence[Result]] = []
         try:
             for chunk in self._chunks(problems, solver, at_least=in_work):
                 if len(waiting) == in_work:
-                    results += results_of(await backend.wait(waiting[0].id))
+                    results.append(results_of(await backend.wait(waiting[0].id)))
                     waiting.popleft()
                 waiting.append(await backend.submit(chunk))
             while waiting:
-                results += results_of(await backend.wait(waiting[0].id))
+                results.append(results_of(await backend.wait(waiting[0].id)))
                 waiting.popleft()
         except BaseException:
             await _cancel_all(backend, waiting)
             raise
-        return BatchResult(results)
+        return BatchResult(*results)
 
     async def submit_job(self, job: Job) -> Job:
         """Queue `job`, waiting for room if the queue is full, and return it as a new Job."""

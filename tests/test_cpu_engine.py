@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ ENGINE = CpuEngine()
 GO = threading.Event()
 
 
-def solve(*batch: Problem, target: str = PT, seconds: float = 10.0, **params: Any) -> tuple[Result, ...]:
+def solve(*batch: Problem, target: str = PT, seconds: float = 10.0, **params: Any) -> Sequence[Result]:
     run = ENGINE.start(Work(batch, parse(target, params)))
     while not run.finished:
         ENGINE.advance([run], seconds, GO)

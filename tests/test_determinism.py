@@ -7,8 +7,9 @@ import pytest
 
 import gpuqio
 import gpuqio.trio
+from gpuqio.batch_result import BatchResult
 from gpuqio.optimization import ParallelTempering, Problem, ProblemType, SimulatedAnnealing
-from gpuqio.result import BatchResult, Result
+from gpuqio.result import Result
 
 
 def mixed(count: int) -> list[Problem]:

@@ -22,7 +22,7 @@ LAYERS = [
     ["term_store"],
     ["configurations", "evaluation", "matrices", "npz", "qio_json", "result", "shapes"],
     ["problem"],
-    ["batch", "formats"],
+    ["batch", "batch_result", "formats"],
     ["pack"],
     ["solvers"],
     ["engines"],

@@ -163,7 +163,7 @@ async def test_a_timeout_counts_only_the_time_in_which_the_job_ran(autojump_cloc
 async def test_a_timeout_is_each_problems_own(autojump_clock: Clock) -> None:
     async with a_scheduler() as scheduler:
         request = a_request("a", 1_000.0, timeout=0.5)
-        chunk = replace(request, work=replace(request.work, problems=request.work.problems * 4))
+        chunk = replace(request, work=replace(request.work, problems=[*request.work.problems] * 4))
         assert reason_of(await scheduler.solve(chunk)) is StopReason.TIMEOUT
         assert trio.current_time() == pytest.approx(4 * 0.5)
 

@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from gpuqio.result import BatchResult, Report, Result, Solution, StopReason
+from gpuqio.batch_result import BatchResult
+from gpuqio.result import Report, Result, Solution, StopReason
 
 REPORT = Report(
     engine="cpu",

@@ -7,6 +7,7 @@
 #include "../moves/walk.cuh"
 #include "../moves/tabu.cuh"
 #include "../moves/cluster.cuh"
+#include "dense.hpp"
 
 namespace {
 
@@ -93,6 +94,29 @@ GQ_ENTRY void gq_advance(gq::Ensemble* const* ensembles, const int32_t* sweeps, 
     for (int i = 0; i < count; ++i) {
         gq::Ensemble& e = *ensembles[i];
         advances[e.move][e.problem.strategy](e, sweeps[i], e.problem, gq::own_spins(e));
+    }
+}
+
+GQ_ENTRY int32_t gq_dense_bytes() { return int32_t(sizeof(gq::DenseBatch)); }
+
+GQ_ENTRY void gq_pack_dense(const gq::DenseBatch* batch) {
+    gq::dense::Quadratic quadratic(*batch);
+    for (int i = 0; i < batch->count; ++i) quadratic.pack(i);
+}
+
+GQ_ENTRY void gq_start_many(gq::Ensemble* const* ensembles, int32_t count) {
+    for (int i = 0; i < count; ++i) gq_start(ensembles[i], nullptr);
+}
+
+// The best state of each problem (count x n), the exact parts of its cost (count x 4), and 1 in `others` where these
+// are too few.
+GQ_ENTRY void gq_read_dense(const gq::DenseBatch* batch, gq::Ensemble* const* ensembles, int8_t* states, double* parts) {
+    gq::dense::Quadratic quadratic(*batch);
+    for (int i = 0; i < batch->count; ++i) {
+        int8_t* const state = states + int64_t(i) * batch->n;
+        gq::dense::best_state(*ensembles[i], batch->spins, state);
+        quadratic.read(i);
+        batch->others[i] = !gq::dense::exact_cost(quadratic, state, parts + gq::dense::PARTS * int64_t(i));
     }
 }
 

@@ -27,7 +27,7 @@ class StopFlag(Protocol):
 class Work:
     """Problems that one solver is to solve: a single problem, or a chunk of a batch."""
 
-    problems: tuple[Problem, ...]
+    problems: Sequence[Problem]
     solver: Solver
 
 
@@ -68,5 +68,5 @@ class Engine(Protocol[R]):
     def advance(self, runs: Sequence[R], seconds: float, stop: StopFlag) -> None:
         """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished."""
 
-    def outcome(self, run: R, reason: StopReason | None) -> tuple[Result, ...]:
+    def outcome(self, run: R, reason: StopReason | None) -> Sequence[Result]:
         """One result a problem: the best found so far. `reason` says why an unfinished run ended."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from gpuqio.batch import DenseBatch
 from gpuqio.engines.base import StopFlag, Work
+from gpuqio.engines.dense_run import DenseRun, dense_run
 from gpuqio.engines.native import Ensemble, advance, instruction_set, library
 from gpuqio.engines.solve import Solve, SolveRun
 from gpuqio.result import Result, StopReason
@@ -16,7 +18,7 @@ CROSSING_SECONDS = 0.005
 """How long native code is left alone: so often the stop flag is looked at."""
 
 
-CpuRun = SolveRun[Ensemble]
+CpuRun = SolveRun[Ensemble] | DenseRun
 
 
 class CpuEngine:
@@ -36,8 +38,12 @@ class CpuEngine:
 
     def start(self, work: Work) -> CpuRun:
         """Check, pack and initialise. Raises `InputError` for a bad problem."""
+        if isinstance(work.problems, DenseBatch):
+            dense = dense_run(work.problems, work.solver, self.seconds_per_work)
+            if dense is not None:
+                return dense
         solves = [Solve(problem, work.solver, Ensemble) for problem in work.problems]
-        return CpuRun(solves, lambda solve: solve.work_left * self.seconds_per_work)
+        return SolveRun(solves, lambda solve: solve.work_left * self.seconds_per_work)
 
     def advance(self, runs: Sequence[CpuRun], seconds: float, stop: StopFlag) -> None:
         """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished.
@@ -46,16 +52,23 @@ class CpuEngine:
         """
         deadline = time.monotonic() + seconds
         left = seconds
-        active = [s for run in runs for s in run.solves if s.stop_reason is None]
-        while active and not stop.is_set() and left > 0:
-            self._cross(active, min(left, CROSSING_SECONDS))
-            for solve in active:
-                solve.take_stock()
-            active = [s for s in active if s.stop_reason is None]
+        dense = [run for run in runs if isinstance(run, DenseRun)]
+        active = [s for run in runs if isinstance(run, SolveRun) for s in run.solves if s.stop_reason is None]
+        while (active or dense) and not stop.is_set() and left > 0:
+            if active:
+                self._cross(active, min(left, CROSSING_SECONDS))
+                for solve in active:
+                    solve.take_stock()
+                active = [s for s in active if s.stop_reason is None]
+            for run in dense:
+                run.advance(min(left, CROSSING_SECONDS) / len(dense))
+            dense = [run for run in dense if not run.finished]
             left = deadline - time.monotonic()
 
-    def outcome(self, run: CpuRun, reason: StopReason | None) -> tuple[Result, ...]:
+    def outcome(self, run: CpuRun, reason: StopReason | None) -> Sequence[Result]:
         """One result a problem: the best found so far."""
+        if isinstance(run, DenseRun):
+            return run.results(self.name, self.device, reason)
         return tuple(s.result(self.name, self.device, reason) for s in run.solves)
 
     def _cross(self, solves: Sequence[Solve[Ensemble]], seconds: float) -> None:

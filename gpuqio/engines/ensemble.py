@@ -16,14 +16,14 @@ import numpy.typing as npt
 from gpuqio.pack import Layout, Strategy
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["Descriptor", "EnsembleBase", "first_words", "inputs", "state"]
+__all__ = ["NOTHING_FOUND", "NO_GOAL", "Descriptor", "EnsembleBase", "first_words", "inputs", "state"]
 
 Bits = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint32]
 
 _P = ctypes.c_void_p
-_NO_GOAL = -(2**62)
-_NOTHING_FOUND = 2**62
+NO_GOAL = -(2**62)
+NOTHING_FOUND = 2**62
 
 
 class ProblemDescriptor(ctypes.Structure):
@@ -132,8 +132,8 @@ class EnsembleBase:
             move=stage.move.kind,
             option=stage.move.options,
             planes=layout.planes,
-            goal=_NO_GOAL if goal is None else max(goal, _NO_GOAL),
-            lowest=_NOTHING_FOUND,
+            goal=NO_GOAL if goal is None else max(goal, NO_GOAL),
+            lowest=NOTHING_FOUND,
         )
 
     def extend(self, stage: Stage) -> None:
@@ -163,7 +163,7 @@ class EnsembleBase:
 
     @property
     def has_goal(self) -> bool:
-        return int(self._descriptor.goal) > _NO_GOAL
+        return int(self._descriptor.goal) > NO_GOAL
 
     @property
     def reached_goal(self) -> bool:

@@ -6,9 +6,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from gpuqio.backend import Backend, JobRecord, Request
+from gpuqio.batch import DenseBatch
+from gpuqio.batch_result import DenseResults
 from gpuqio.engines.base import Work
 from gpuqio.engines.choice import engine_name
 from gpuqio.errors import BackendUnavailable, InputError, InvalidParameter, InvalidProblem, JobFailed
@@ -27,6 +30,7 @@ RESOURCE_ID = re.compile(
 
 # Large enough that crossing into native code costs nothing, small enough to cancel and to share out.
 PROBLEMS_A_CHUNK = 64
+MATRICES_A_CHUNK = 512  # of a tensor, for which little is done one by one
 
 Other = TypeVar("Other", bound="BaseWorkspace")
 
@@ -159,22 +163,12 @@ class BaseWorkspace:
         spec, params = specification(solver)
         problems = _batch(problems)
         total = len(problems)
-        chunks = max(-(-total // PROBLEMS_A_CHUNK), min(total, at_least))
+        most = MATRICES_A_CHUNK if isinstance(problems, DenseBatch) else PROBLEMS_A_CHUNK
+        chunks = max(-(-total // most), min(total, at_least))
         for index in range(chunks):
             begin, end = total * index // chunks, total * (index + 1) // chunks
-            chunk = tuple(problems[place] for place in range(begin, end))
-            for place, problem in enumerate(chunk, begin):
-                try:
-                    _check(problem, solver)
-                except InvalidProblem as error:
-                    raise InvalidProblem(
-                        f"{error} This is problem {place} of the batch.",
-                        field=f"problems[{place}].{error.field}",
-                        value=error.value,
-                        code=error.code,
-                    ) from error
             yield Chunk(
-                work=Work(chunk, spec),
+                work=Work(_checked(problems, begin, end, solver), spec),
                 name=f"Problems {begin} to {end - 1} of a batch",
                 params=params,
                 target=spec.target,
@@ -207,6 +201,24 @@ def _batch(problems: Iterable[Problem]) -> Sequence[Problem]:
     return problems if isinstance(problems, Sequence) else tuple(problems)
 
 
+def _checked(problems: Sequence[Problem], begin: int, end: int, solver: AnySolver) -> Sequence[Problem]:
+    """Some of a batch. A tensor was checked when it was made, unless sums may overflow, and any solver takes pairs."""
+    if isinstance(problems, DenseBatch) and problems.is_moderate:
+        return problems[begin:end]
+    chunk = tuple(problems[place] for place in range(begin, end))
+    for place, problem in enumerate(chunk, begin):
+        try:
+            _check(problem, solver)
+        except InvalidProblem as error:
+            raise InvalidProblem(
+                f"{error} This is problem {place} of the batch.",
+                field=f"problems[{place}].{error.field}",
+                value=error.value,
+                code=error.code,
+            ) from error
+    return chunk
+
+
 def _check(problem: Problem, solver: AnySolver) -> None:
     if not isinstance(problem, Problem):
         raise InvalidProblem(
@@ -227,7 +239,7 @@ def _as_it_is(problem: Problem) -> Problem:
     return sent
 
 
-def results_of(record: JobRecord) -> tuple[Result, ...]:
+def results_of(record: JobRecord) -> Sequence[Result]:
     """The results of a job that has succeeded: copies, since what a caller does to one is the caller's affair.
 
     Raises:
@@ -237,6 +249,8 @@ def results_of(record: JobRecord) -> tuple[Result, ...]:
         raise JobFailed(
             f"Cannot retrieve results as job execution failed(status: {record.status.value}.error: {record.error})"
         )
+    if isinstance(record.results, DenseResults):
+        return replace(record.results)
     return tuple(map(copy, record.results))
 
 

@@ -64,7 +64,7 @@ class Answer(Finding):
     """
 
     run: Run | None = None
-    results: tuple[Result, ...] | None = None
+    results: Sequence[Result] | None = None
     error: JobError | None = None
 
 
@@ -77,7 +77,7 @@ class _Hand:
     predicted: float = 0.0
     started: float = 0.0  # seconds that its start took
     solved: float = 0.0
-    results: tuple[Result, ...] | None = None
+    results: Sequence[Result] | None = None
     error: JobError | None = None
 
     def attempt(self, step: Callable[[_Hand], None]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from gpuqio.backend import JobError, JobRecord, Request, Status
+from gpuqio.batch_result import DenseResults
 from gpuqio.errors import InvalidParameter, JobNotFound
 from gpuqio.scheduler.turns import Job
 
@@ -36,7 +37,7 @@ class Entry:
     began: datetime | None = None
     ended: datetime | None = None
     run: Run | None = None
-    results: tuple[Result, ...] | None = None
+    results: Sequence[Result] | None = None
     error: JobError | None = None
     admitted: trio.Event = field(default_factory=trio.Event)  # also set when it ends before that
     done: trio.Event = field(default_factory=trio.Event)
@@ -75,6 +76,8 @@ class Entry:
     @property
     def nbytes(self) -> int:
         """What its results take, nearly: the arrays, and 1 KiB a result for the objects around them."""
+        if isinstance(self.results, DenseResults):
+            return self.results.nbytes
         return sum(1024 + r.variables.nbytes + r.states.nbytes + r.costs.nbytes for r in self.results or ())
 
 

@@ -15,8 +15,11 @@ import numpy.typing as npt
 from gpuqio.pack import Layout
 from gpuqio.shapes import Shape
 from gpuqio.solvers.stage import Stage
+from gpuqio.solvers.temperatures import temperature_range
 
-__all__ = ["OneStage", "Plan", "Solver", "Trial"]
+__all__ = ["OneStage", "Plan", "Solver", "Trial", "Uniform"]
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,32 @@ class OneStage:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """One stage that any problem goes through, given its temperature range: so many problems may share a launch.
+
+    Attributes:
+        chains, sweeps, exchange: as of a `Stage`.
+        betas: (hottest (N,), coldest (N,)) of N problems to the betas (N, k) of their stages.
+        echo: the parameters that repeat a stage.
+    """
+
+    chains: int
+    sweeps: int
+    exchange: bool
+    betas: Callable[[Floats, Floats], Floats]
+    echo: Callable[[Stage], Mapping[str, object]]
+
+    def stage(self, betas: Floats, seed: int) -> Stage:
+        """The stage of one problem, with its betas (k,)."""
+        return Stage(self.chains, self.sweeps, betas, self.exchange, seed)
+
+    def plan(self, layout: Layout, seed: int) -> OneStage:
+        """That of one problem."""
+        hottest, coldest = temperature_range(layout)
+        return OneStage(self.stage(self.betas(np.array([hottest]), np.array([coldest]))[0], seed), self.echo)
+
+
 class Solver(Protocol):
     """A solver with its parameters, ready to be run on any problem."""
 
@@ -115,5 +144,9 @@ class Solver(Protocol):
 
     def parameters(self) -> Mapping[str, object]:
         """The parameters as the wire spells them."""
+
+    @property
+    def uniform(self) -> Uniform | None:
+        """The stage that all problems go through alike, if its plan is that one."""
 
     def plan(self, layout: Layout, seed: int) -> Plan: ...

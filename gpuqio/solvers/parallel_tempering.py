@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from gpuqio.errors import InvalidParameter
 from gpuqio.pack import Layout
-from gpuqio.solvers.base import OneStage, Plan, Trial
+from gpuqio.solvers.base import Floats, OneStage, Plan, Trial, Uniform
 from gpuqio.solvers.clusters import clustered
 from gpuqio.solvers.exhaustive import certified
 from gpuqio.solvers.feedback import FeedbackPlan
@@ -117,15 +117,32 @@ class ParallelTempering(Settings):
         if self.is_parameter_free:
             search = LadderSearch(self, layout, seed)
             return certified(search, replace(self, seed=seed).parameters(), layout, seed)
-        if self.all_betas is not None:
-            betas = np.sort(np.array(self.all_betas, np.float64))
-        else:
-            betas = geometric_ladder(*temperature_range(layout), self.replicas or DEFAULT_REPLICAS)
-        ladders = self.restarts or (2 if self.cluster_moves else 1)
-        stage = _ladder(betas, ladders, self.sweeps or DEFAULT_SWEEPS, seed)
+        uniform = self.uniform
+        if uniform is not None:
+            return uniform.plan(layout, seed)
+        hottest, coldest = temperature_range(layout)
+        betas = self._betas(np.array([hottest]), np.array([coldest]))[0]
+        stage = _ladder(betas, self._ladders, self.sweeps or DEFAULT_SWEEPS, seed)
         if self.cluster_moves:
             stage = clustered(layout, stage, len(betas) // 2)
         return FeedbackPlan(stage, self._echo_found) if self.feedback_ladder else OneStage(stage, self._echo)
+
+    @property
+    def uniform(self) -> Uniform | None:
+        """Ladders with the betas given, or over the usual range; None where a problem has a say in more."""
+        if self.is_parameter_free or self.cluster_moves or self.feedback_ladder:
+            return None
+        rungs = len(self.all_betas) if self.all_betas is not None else self.replicas or DEFAULT_REPLICAS
+        return Uniform(rungs * self._ladders, self.sweeps or DEFAULT_SWEEPS, True, self._betas, self._echo)
+
+    @property
+    def _ladders(self) -> int:
+        return self.restarts or (2 if self.cluster_moves else 1)
+
+    def _betas(self, hottest: Floats, coldest: Floats) -> Floats:
+        if self.all_betas is None:
+            return geometric_ladder(hottest, coldest, self.replicas or DEFAULT_REPLICAS)
+        return np.broadcast_to(np.sort(np.array(self.all_betas, np.float64)), (len(hottest), len(self.all_betas)))
 
     def _echo(self, stage: Stage) -> Mapping[str, object]:
         """As the service's parameterised target gives it: without the number of replicas."""

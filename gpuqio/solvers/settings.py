@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from gpuqio.errors import InvalidParameter
 from gpuqio.shapes import MICROSOFT, Shape
 from gpuqio.terms import MAX_FLOAT
+
+if TYPE_CHECKING:
+    from gpuqio.solvers.base import Uniform
 
 __all__ = ["Settings", "is_finite", "number", "spelled", "truth", "whole"]
 
@@ -49,6 +52,11 @@ class Settings:
     def shape(self) -> Shape:
         """How its provider writes a result."""
         return MICROSOFT
+
+    @property
+    def uniform(self) -> Uniform | None:
+        """None: its plan depends on the problem by more than a temperature range."""
+        return None
 
     def check_settings(self) -> None:
         """Raise `InvalidParameter` for the first of these that is out of its range."""

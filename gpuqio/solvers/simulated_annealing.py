@@ -15,7 +15,7 @@ import numpy as np
 
 from gpuqio.errors import InvalidParameter
 from gpuqio.pack import Layout
-from gpuqio.solvers.base import OneStage, Plan, Trial
+from gpuqio.solvers.base import Floats, Plan, Trial, Uniform
 from gpuqio.solvers.exhaustive import certified
 from gpuqio.solvers.settings import Settings, number, spelled, whole
 from gpuqio.solvers.stage import Stage
@@ -92,19 +92,32 @@ class SimulatedAnnealing(Settings):
         if self.is_parameter_free:
             search = AnnealingSearch(self, layout, seed)
             return certified(search, replace(self, seed=seed).parameters(), layout, seed)
-        start, stop = self._ends(*beta_range(layout))
-        return OneStage(schedule(start, stop, self.sweeps, self.restarts, seed), partial(echo, self))
+        uniform = self.uniform
+        assert uniform is not None
+        return uniform.plan(layout, seed)
 
-    def _ends(self, start: float, stop: float) -> tuple[float, float]:
-        """beta_start and beta_stop: as given, else the usual one, or as many times hotter or colder as is usual."""
+    @property
+    def uniform(self) -> Uniform | None:
+        """Restarts over the range given, or over the usual one; None where the parameters are searched for."""
+        if self.is_parameter_free:
+            return None
+        sweeps, restarts = self.sweeps or DEFAULT_SWEEPS, self.restarts or DEFAULT_RESTARTS
+        return Uniform(restarts, sweeps, False, self._betas, partial(echo, self))
+
+    def _betas(self, hottest: Floats, coldest: Floats) -> Floats:
+        """beta_start to beta_stop: as given, else the usual one, or as many times hotter or colder as is usual."""
+        start, stop = beta_ends(hottest, coldest)
         ratio = stop / start
         if self.beta_start is not None:
-            start = float(self.beta_start)
+            start = np.full_like(start, self.beta_start)
         if self.beta_stop is not None:
-            stop = float(self.beta_stop)
-        if start < stop:
-            return start, stop
-        return (start, min(start * ratio, MAX_FLOAT)) if self.beta_stop is None else (stop / ratio, stop)
+            stop = np.full_like(stop, self.beta_stop)
+        if self.beta_stop is None:
+            with np.errstate(over="ignore"):
+                stop = np.where(start < stop, stop, np.minimum(start * ratio, MAX_FLOAT))
+        else:
+            start = np.where(start < stop, start, stop / ratio)
+        return np.linspace(start, stop, self.sweeps or DEFAULT_SWEEPS, axis=-1)
 
 
 class AnnealingSearch:
@@ -150,10 +163,15 @@ class AnnealingSearch:
         return echo(self._solver, stage)
 
 
+def beta_ends(hottest: Floats, coldest: Floats) -> tuple[Floats, Floats]:
+    """Default beta_start and beta_stop: linear in beta, so not colder than a fiftieth of the hottest temperature."""
+    return 1 / hottest, 1 / np.maximum(coldest, hottest / 50)
+
+
 def beta_range(layout: Layout) -> tuple[float, float]:
-    """Default (beta_start, beta_stop): linear in beta, so not colder than a fiftieth of the hottest temperature."""
-    hottest, coldest = temperature_range(layout)
-    return 1 / hottest, 1 / max(coldest, hottest / 50)
+    """Those of one problem."""
+    start, stop = beta_ends(*map(np.asarray, temperature_range(layout)))
+    return float(start), float(stop)
 
 
 def schedule(start: float, stop: float, sweeps: int | None, restarts: int | None, seed: int) -> Stage:

@@ -10,7 +10,10 @@ import numpy.typing as npt
 from gpuqio.pack import Layout
 from gpuqio.solvers.move import METROPOLIS, Move
 
-__all__ = ["Stage"]
+__all__ = ["Stage", "integer_gaps", "integer_temperatures"]
+
+Floats = npt.NDArray[np.float64]
+Float32s = npt.NDArray[np.float32]
 
 HOTTEST = 2.0**90
 """Integer temperature that stands for beta = 0: there every rise below 2^62 passes, with -log u at least 2^-24."""
@@ -50,14 +53,22 @@ class Stage:
         """Rungs of a ladder; 0 when annealing."""
         return len(self.betas) if self.exchange else 0
 
-    def temperatures(self, layout: Layout) -> npt.NDArray[np.float32]:
+    def temperatures(self, layout: Layout) -> Float32s:
         """1/beta in integer energy units, float32, as the kernels take it."""
-        with np.errstate(divide="ignore", over="ignore"):
-            return np.minimum(1.0 / (self.betas * layout.fixed.unit), HOTTEST).astype(np.float32)
+        return integer_temperatures(self.betas, layout.fixed.unit)
 
-    def gaps(self, layout: Layout) -> npt.NDArray[np.float32]:
+    def gaps(self, layout: Layout) -> Float32s:
         """Differences of neighbouring betas times the energy unit, float32; empty when annealing."""
-        if not self.exchange:
-            return np.zeros(0, np.float32)
-        with np.errstate(over="ignore"):
-            return np.clip(np.diff(self.betas) * layout.fixed.unit, 0, 2.0**60).astype(np.float32)
+        return integer_gaps(self.betas, layout.fixed.unit) if self.exchange else np.zeros(0, np.float32)
+
+
+def integer_temperatures(betas: Floats, unit: float | Floats) -> Float32s:
+    """1/beta in integer energy units, of any shape."""
+    with np.errstate(divide="ignore", over="ignore"):
+        return np.minimum(1.0 / (betas * unit), HOTTEST).astype(np.float32)
+
+
+def integer_gaps(betas: Floats, unit: float | Floats) -> Float32s:
+    """(..., rungs - 1) differences of neighbouring betas times the energy unit."""
+    with np.errstate(over="ignore"):
+        return np.clip(np.diff(betas) * unit, 0, 2.0**60).astype(np.float32)

@@ -9,12 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidProblem
-from gpuqio.matrices import read_numbers
+from gpuqio.matrices import moderate, read_numbers
 from gpuqio.problem import Problem, ProblemType
 
-__all__ = ["DenseBatch", "ProblemBatch"]
-
-MODERATE = 2.0**900
+__all__ = ["DenseBatch", "ProblemBatch", "as_dense", "is_matrix"]
 
 
 class ProblemBatch(Sequence[Problem]):
@@ -89,6 +87,22 @@ class ProblemBatch(Sequence[Problem]):
         return f"<ProblemBatch: {len(self)} problems>"
 
 
+def as_dense(problems: Sequence[Problem]) -> DenseBatch | None:
+    """The same problems as a tensor; None unless all are of one type and size, and nothing but matrices."""
+    matrices = [p.matrices for p in problems if is_matrix(p) and p.matrices is not None]
+    kinds = {(p.problem_type, m.J.shape, m.h is None) for p, m in zip(problems, matrices, strict=False)}
+    if len(matrices) != len(problems) or len(kinds) != 1:
+        return None
+    fields = [m.h for m in matrices if m.h is not None]
+    J = np.stack([m.J for m in matrices], dtype=np.float64)
+    return DenseBatch(J, np.stack(fields, dtype=np.float64) if fields else None, problems[0].problem_type)
+
+
+def is_matrix(problem: Problem) -> bool:
+    """Whether a problem is still the matrices it was made from, and nothing else."""
+    return problem.matrices is not None and problem.init_config is None and not problem.terms_slc
+
+
 class DenseBatch(ProblemBatch):
     """A batch that is a tensor; made by `ProblemBatch.from_dense`. Its problems are made when read.
 
@@ -119,7 +133,7 @@ class DenseBatch(ProblemBatch):
     @property
     def is_moderate(self) -> bool:
         """Whether no sum of coefficients comes near the end of a float64's range."""
-        return all(np.abs(numbers).max(initial=0) < MODERATE for numbers in (self.J, self.h) if numbers is not None)
+        return moderate(self.J) and (self.h is None or moderate(self.h))
 
     def __len__(self) -> int:
         return len(self.J)

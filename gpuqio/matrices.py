@@ -20,7 +20,18 @@ from gpuqio.errors import InvalidProblem
 from gpuqio.term_store import TermBlock, freeze_block
 from gpuqio.terms import MAX_FLOAT, MAX_ID, read_coefficient
 
-__all__ = ["block_from_arrays", "read_ids", "read_numbers"]
+__all__ = ["Matrices", "block_from_arrays", "moderate", "read_ids", "read_matrices", "read_numbers"]
+
+
+MODERATE = 2.0**900
+"""Coefficients below it have sums, in their thousands, that a float64 holds."""
+
+
+class Matrices(NamedTuple):
+    """A dense problem as it was given, checked and copied: J (n, n) and h (n,) or None, all below `MODERATE`."""
+
+    J: npt.NDArray[Any]
+    h: npt.NDArray[Any] | None
 
 
 class _Parts(NamedTuple):
@@ -31,6 +42,22 @@ class _Parts(NamedTuple):
     pair_ids: npt.NDArray[np.int64]
     pairs: npt.NDArray[np.float64]
     trace: float
+
+
+def read_matrices(J: Any, h: Any) -> Matrices | None:
+    """J and h as they are kept until their terms are asked for; None for what is not dense or not moderate."""
+    if not isinstance(J, np.ndarray) or J.dtype.kind not in "iuf" or J.ndim != 2 or not len(J) or not moderate(J):
+        return None
+    fields = None if h is None else read_numbers(h, "h", 1)
+    matrix = _read_dense(J, fields)
+    if fields is None:
+        return Matrices(matrix.copy(), None)
+    return Matrices(matrix.copy(), fields.copy()) if moderate(fields) else None
+
+
+def moderate(numbers: npt.NDArray[Any]) -> bool:
+    """Whether all are below `MODERATE`, and none is no number."""
+    return float(np.abs(numbers).max(initial=0)) < MODERATE
 
 
 def block_from_arrays(J: Any, h: Any, c: Any, spins: bool) -> TermBlock:

@@ -16,7 +16,7 @@ from gpuqio import npz, qio_json
 from gpuqio.configurations import by_variable, check_start, numbers
 from gpuqio.errors import InvalidProblem, InvalidTerm
 from gpuqio.evaluation import evaluate, evaluate_states, fix_variables, refuse_overflow
-from gpuqio.matrices import block_from_arrays
+from gpuqio.matrices import Matrices, block_from_arrays, read_matrices
 from gpuqio.term_store import TermList, TermStore, pack_terms
 from gpuqio.terms import GroupType, SlcTerm, Term, TermArrays, TermBase
 
@@ -65,6 +65,7 @@ class Problem:
     Attributes:
         name, content_type: as given.
         terms_slc: list of `SlcTerm`.
+        matrices: what `from_arrays` was given, for a dense problem of which no term has been asked for yet; else None.
 
     Raises:
         InvalidTerm: a term that has no meaning, in this type of problem or in any; also a RuntimeError.
@@ -85,7 +86,8 @@ class Problem:
         self.name = name or _NO_NAME
         self.content_type = content_type
         self.terms_slc: list[SlcTerm] = []
-        self._store = TermStore()
+        self.matrices: Matrices | None = None
+        self._terms = TermStore()
         self._problem_type: ProblemType
         self.problem_type = problem_type
         self.init_config = init_config
@@ -115,10 +117,22 @@ class Problem:
             c: a constant.
         """
         problem = cls(name, problem_type=problem_type)
-        problem._store = TermStore(problem_type.spins, block_from_arrays(J, h, c, problem_type.spins))
+        if type(c) is int and c == 0:
+            problem.matrices = read_matrices(J, h)
+        if problem.matrices is None:
+            problem._terms = TermStore(problem_type.spins, block_from_arrays(J, h, c, problem_type.spins))
         return problem
 
     # Terms
+
+    @property
+    def _store(self) -> TermStore:
+        """All terms that are products. Those of matrices are made when they are first asked for."""
+        if self.matrices is not None:
+            spins = self._problem_type.spins
+            self._terms = TermStore(spins, block_from_arrays(*self.matrices, 0, spins))
+            self.matrices = None
+        return self._terms
 
     @property
     def terms(self) -> TermList:
@@ -129,11 +143,11 @@ class Problem:
     def terms(self, terms: Iterable[TermBase]) -> None:
         if isinstance(terms, TermList) and terms.block() is self._store.block():
             return  # the last step of ``problem.terms += more``
-        old, self._store = self._store, TermStore(self.problem_type.spins)
+        old, self._terms = self._store, TermStore(self.problem_type.spins)
         try:
             self.add_terms(terms)
         except BaseException:
-            self._store = old
+            self._terms = old
             raise
 
     def term_arrays(self) -> TermArrays:
@@ -235,6 +249,8 @@ class Problem:
         That is: no terms; coefficients whose sum is beyond a float64; an init_config (AZQ104) that does not cover
         exactly the variables, or has values other than -1 and 1 for ising, 0 and 1 for pubo.
         """
+        if self.matrices is not None and self._init_config is None and not self.terms_slc:
+            return  # they have been checked
         if not self._store and not self.terms_slc:
             raise InvalidProblem("The problem has no terms. Add at least one.", field="terms", code="AZQ107")
         refuse_overflow(self.term_arrays(), self.terms_slc)

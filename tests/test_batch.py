@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpuqio.batch import DenseBatch, ProblemBatch
+from gpuqio.batch import DenseBatch, ProblemBatch, as_dense, is_matrix
 from gpuqio.errors import InvalidProblem
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.terms import Term
@@ -81,3 +81,46 @@ def test_tensors_that_are_refused(arguments: dict[str, Any], field: str) -> None
         ProblemBatch.from_dense(**arguments)
     assert caught.value.field == field
     assert field in str(caught.value)
+
+
+def test_problems_from_matrices_go_as_a_tensor() -> None:
+    problems = [Problem.from_arrays(j, h) for j, h in zip(J, H, strict=True)]
+    tensor = as_dense(problems)
+    assert tensor is not None
+    assert [problem.to_json() for problem in tensor] == [
+        Problem.from_arrays(j.astype(np.float64), h.astype(np.float64)).to_json() for j, h in zip(J, H, strict=True)
+    ]
+    assert as_dense([*problems, Problem.from_arrays(J[0])]) is None  # no fields
+    assert as_dense([*problems, Problem.from_arrays(np.eye(3), H[0][:3])]) is None
+    assert as_dense([*problems, Problem.from_arrays(J[0], H[0], problem_type=ProblemType.pubo)]) is None
+    assert as_dense([*problems, Problem.from_arrays(J[0], H[0], c=1)]) is None
+    assert as_dense([]) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda problem: problem.add_term(c=1, indices=[0, 1]),
+        lambda problem: problem.add_slc_term([(1, 0), (2, 1)]),
+        lambda problem: setattr(problem, "init_config", dict.fromkeys(range(4), 1)),
+        lambda problem: setattr(problem, "problem_type", ProblemType.pubo),
+        lambda problem: setattr(problem, "terms", [Term(c=1, indices=[0])]),
+    ],
+)
+def test_a_problem_that_was_changed_is_no_matrix_any_more(change: Any) -> None:
+    problem = Problem.from_arrays(J[0], H[0])
+    before = Problem.from_arrays(J[0], H[0])
+    assert len(before.terms) == 6 + 4  # whose terms are asked for first
+    assert is_matrix(problem)
+    assert not is_matrix(before)
+    change(problem)
+    change(before)
+    assert not is_matrix(problem)
+    assert problem.to_json() == before.to_json()
+
+
+def test_matrices_are_copied() -> None:
+    matrix, fields = J[0].copy(), H[0].copy()
+    problem = Problem.from_arrays(matrix, fields)
+    matrix[:], fields[:] = 0, 0
+    assert problem.to_json() == Problem.from_arrays(J[0], H[0]).to_json()

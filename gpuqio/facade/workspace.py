@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from gpuqio.backend import Backend, JobRecord, Request
-from gpuqio.batch import DenseBatch
+from gpuqio.batch import DenseBatch, as_dense, is_matrix
 from gpuqio.batch_result import DenseResults
 from gpuqio.engines.base import Work
 from gpuqio.engines.choice import engine_name
@@ -163,7 +163,7 @@ class BaseWorkspace:
         spec, params = specification(solver)
         problems = _batch(problems)
         total = len(problems)
-        most = MATRICES_A_CHUNK if isinstance(problems, DenseBatch) else PROBLEMS_A_CHUNK
+        most = MATRICES_A_CHUNK if _are_matrices(problems) else PROBLEMS_A_CHUNK
         chunks = max(-(-total // most), min(total, at_least))
         for index in range(chunks):
             begin, end = total * index // chunks, total * (index + 1) // chunks
@@ -216,7 +216,12 @@ def _checked(problems: Sequence[Problem], begin: int, end: int, solver: AnySolve
                 value=error.value,
                 code=error.code,
             ) from error
-    return chunk
+    return as_dense(chunk) or chunk
+
+
+def _are_matrices(problems: Sequence[Problem]) -> bool:
+    """Whether a batch is likely to go as tensors."""
+    return isinstance(problems, DenseBatch) or all(isinstance(p, Problem) and is_matrix(p) for p in problems)
 
 
 def _check(problem: Problem, solver: AnySolver) -> None:

@@ -30,9 +30,12 @@ def as_square(problem: Canonical) -> Canonical | None:
     """
     if len(problem.groups) or problem.degree != 2:
         return None
-    places, pairs = np.unique(problem.members[-1]), problem.coefficients[-1]
-    n = len(places)
-    if n < 3 or len(pairs) != n * (n - 1) // 2:
+    pairs = problem.coefficients[-1]
+    n = (1 + math.isqrt(1 + 8 * len(pairs))) // 2  # variables, if they are all coupled
+    if n < 3 or len(pairs) != n * (n - 1) // 2 or not _are_near(pairs, n):
+        return None
+    places = np.unique(problem.members[-1])
+    if len(places) != n:
         return None
     found = _factors(pairs, n)
     if found is None:
@@ -65,6 +68,14 @@ def as_square(problem: Canonical) -> Canonical | None:
             weights=weights,
         ),
     )
+
+
+def _are_near(pairs: Floats, n: int) -> bool:
+    """Whether the first four variables' pairs may be products, which saves the exact look at most that are not."""
+    if n == 3:
+        return True
+    one, other = pairs[0] * pairs[2 * n - 3], pairs[1] * pairs[n]  # (0,1) (2,3) and (0,2) (1,3)
+    return bool(abs(one - other) <= 1e-9 * abs(one))
 
 
 def _factors(pairs: Floats, n: int) -> tuple[Floats, float] | None:

@@ -12,14 +12,14 @@ namespace gq {
 
 // Repeated in Python (gpuqio/engines/dense_pack.py).
 struct DenseBatch {
-    int32_t count, n, spins, gain_bits;  // n: variables of each problem; padded: up to a multiple of 32
-    int32_t most_dense;                  // more variables are never laid out as a matrix
-    double dense_degree, dense_share;    // nor fewer neighbours a variable than degree + share n, or as many
-    int64_t stride;                      // int32 words from the weights of one problem to those of the next
-    const double *J, *h;                 // count x n x n; count x n or null
-    double* coefficients;                // scratch: (n + 7) x padded
-    int32_t* steps;                      // scratch: n x padded
-    int32_t* others;                     // count: 1 for a problem that is not for this path, and left alone
+    int32_t count, n, spins, gain_bits;      // n: variables of each problem; padded: up to a multiple of 32
+    int32_t most_dense;                      // more variables are never laid out as a matrix
+    double dense_degree, dense_share;        // nor fewer neighbours a variable than degree + share n, or as many
+    int64_t stride;                          // int32 words from the weights of one problem to those of the next
+    const double *J, *h;                     // count x n x n; count x n or null
+    double* coefficients;                    // scratch: (n + 7) x padded
+    int32_t* steps;                          // scratch: n x padded
+    int32_t* others;                         // count: 1 for a problem that is not for this path, and left alone
     int32_t *strategy, *exponent, *rounded;  // count
     int32_t *base, *weights, *ends;          // count x padded, count x stride, count x n
     int64_t* zero_energy;                    // count
@@ -31,7 +31,7 @@ namespace dense {
 constexpr double LARGEST = 0x1p+500, SMALLEST = 0x1p-500;  // beyond them powers of two might not be exact
 constexpr int NONE = -10000;
 
-inline double size_of(double x) { return x < 0 ? -x : x; }
+inline double size_of(double x) { return __builtin_fabs(x); }
 inline double lesser(double x, double y) { return x < y ? x : y; }
 inline double greater(double x, double y) { return x > y ? x : y; }
 inline int64_t bits_of(double x) {
@@ -52,56 +52,65 @@ inline int places_of(double x) {
     return 53 - exponent_of(x) - __builtin_ctzll(uint64_t((bits_of(x) & 0xfffffffffffff) | int64_t(1) << 52));
 }
 
-// One problem: the symmetric matrix of its pairs, its linear terms, and both as integer steps.
+// One problem: the symmetric matrix of its pairs, its linear terms, and both as integer steps. Sums over a row are taken
+// for all rows at once, term by term, so that they are in order and yet many side by side.
 struct Quadratic {
     const DenseBatch& b;
     const int n, padded;
-    double *const pairs, *const linear, *const work;
-    int32_t* steps;  // n x padded
+    double *const pairs, *const linear, *const work;  // n x padded, padded, 4 padded
+    int32_t* steps;                                   // n x padded
     int couplings = 0;
+    double largest_sum = 0;  // of the sizes of all terms of a variable
 
     explicit Quadratic(const DenseBatch& batch)
-        : b(batch), n(batch.n), padded((batch.n + 31) & ~31), pairs(batch.coefficients),
-          linear(batch.coefficients + int64_t(n) * padded), work(linear + padded), steps(batch.steps) {}
+        : b(batch),
+          n(batch.n),
+          padded((batch.n + 31) & ~31),
+          pairs(batch.coefficients),
+          linear(batch.coefficients + int64_t(n) * padded),
+          work(linear + padded),
+          steps(batch.steps) {}
 
     double* row(int i) const { return pairs + int64_t(i) * padded; }
     int32_t* step_row(int i) const { return steps + int64_t(i) * padded; }
 
     // False where a coefficient is no number, or far from 1.
     bool read(int problem) {
-        const double* const J = b.J + int64_t(problem) * n * n;
-        double sum = 0, smallest = LARGEST;
-        couplings = 0;
-        for (int i = 0; i < n; ++i) {
-            double* const mine = row(i);
-            for (int j = 0; j < n; ++j) mine[j] = J[int64_t(i) * n + j] + J[int64_t(j) * n + i];
+        const int size = n, width = padded;
+        const double* const __restrict J = b.J + int64_t(problem) * size * size;
+        double* const __restrict total = work;
+        int64_t* const __restrict coupled = reinterpret_cast<int64_t*>(work + width), * const __restrict tiny =
+                                                                                          coupled + width;
+        for (int v = 0; v < size; ++v) total[v] = 0, coupled[v] = tiny[v] = 0;
+        for (int i = 0; i < size; ++i) {
+            double* const __restrict mine = pairs + int64_t(i) * width;
+            const double *own = J + int64_t(i) * size, *others = J + i;
+            for (int j = 0; j < size; ++j) mine[j] = own[j] + others[int64_t(j) * size];
             mine[i] = 0;
-            linear[i] = (b.spins ? 0.0 : J[int64_t(i) * n + i]) + (b.h ? b.h[int64_t(problem) * n + i] : 0.0);
-            int zeros = 0;
-            for (int j = 0; j < n; ++j) {
-                const double size = size_of(mine[j]);
-                sum += size;
-                zeros += size == 0;
-                smallest = lesser(smallest, size == 0 ? LARGEST : size);
+            for (int v = 0; v < size; ++v) {
+                const int64_t bits = bits_of(mine[v]) & INT64_MAX;
+                total[v] += size_of(mine[v]);
+                coupled[v] += bits != 0;
+                tiny[v] |= (bits != 0) & (bits < bits_of(SMALLEST));
             }
-            couplings += n - zeros;
-            sum += size_of(linear[i]);
-            smallest = lesser(smallest, linear[i] == 0 ? LARGEST : size_of(linear[i]));
         }
-        couplings /= 2;
-        return sum < LARGEST && smallest > SMALLEST;
+        double sum = 0;
+        int64_t ends = 0, far = 0;
+        largest_sum = 0;
+        for (int v = 0; v < size; ++v) {
+            linear[v] = (b.spins ? 0.0 : J[int64_t(v) * size + v]) + (b.h ? b.h[int64_t(problem) * size + v] : 0.0);
+            const double c = size_of(linear[v]);
+            largest_sum = greater(largest_sum, c + total[v]);
+            sum += c + total[v];
+            ends += coupled[v];
+            far |= tiny[v] | (c != 0 && c < SMALLEST);
+        }
+        couplings = int(ends / 2);
+        return sum < LARGEST && !far;
     }
 
     // The least e such that no flip changes the energy by 2^e.
-    int gain_exponent() const {
-        double* const total = work;
-        for (int v = 0; v < n; ++v) total[v] = 0;
-        for (int i = 0; i < n; ++i)
-            for (int v = 0; v < n; ++v) total[v] += size_of(row(i)[v]);
-        double most = 0;
-        for (int v = 0; v < n; ++v) most = greater(most, size_of(linear[v]) + total[v]);
-        return exponent_of(most) + b.spins;
-    }
+    int gain_exponent() const { return exponent_of(largest_sum) + b.spins; }
 
     // The most places of any coefficient, or the first found that is more than `enough`; NONE if all are 0.
     int places(int enough) const {
@@ -119,7 +128,7 @@ struct Quadratic {
         int first[4], coupled = 0;
         for (int i = 0; i < n; ++i) {
             bool any = false;
-            for (int j = 0; j < n; ++j) any |= row(i)[j] != 0;
+            for (int j = 0; j < n && !any; ++j) any = row(i)[j] != 0;
             if (any && coupled < 4) first[coupled] = i;
             coupled += any;
         }
@@ -132,9 +141,12 @@ struct Quadratic {
 
     void round(int exponent) {
         const double scale = power(exponent);
-        for (int i = 0; i < n; ++i) {
-            for (int j = 0; j < n; ++j) step_row(i)[j] = int32_t(__builtin_nearbyint(row(i)[j] * scale));
-            for (int j = n; j < padded; ++j) step_row(i)[j] = 0;
+        const int size = n, width = padded;
+        for (int i = 0; i < size; ++i) {
+            const double* const __restrict given = pairs + int64_t(i) * width;
+            int32_t* const __restrict rounded = steps + int64_t(i) * width;
+            for (int j = 0; j < size; ++j) rounded[j] = int32_t(__builtin_nearbyint(given[j] * scale));
+            for (int j = size; j < width; ++j) rounded[j] = 0;
             linear[i] = __builtin_nearbyint(linear[i] * scale);
         }
     }
@@ -146,17 +158,18 @@ struct Quadratic {
         memset(work, 0, sizeof(double) * 4 * padded);
         const double size = b.spins ? 2.0 : 1.0, share = b.spins ? 1.0 : 0.25;
         for (int v = 0; v < n; ++v) step[v] = __builtin_inf();
-        const auto add = [&](const int32_t* steps, int begin, int end, double* squares, double* means) {
+        const auto add = [=](const int32_t* __restrict steps, int begin, int end, double* __restrict squares,
+                             double* __restrict means, double* __restrict least) {
             for (int v = begin; v < end; ++v) {
                 const double s = steps[v] * size;
                 squares[v] += s * s * share;
                 means[v] += s * 0.5;
-                step[v] = lesser(step[v], s == 0 ? __builtin_inf() : size_of(s));
+                least[v] = lesser(least[v], s == 0 ? __builtin_inf() : size_of(s));
             }
         };
         for (int r = 0; r < n; ++r) {
-            add(step_row(r), 0, r, first, mean_first);
-            add(step_row(r), r + 1, n, second, mean_second);
+            add(step_row(r), 0, r, first, mean_first, step);
+            add(step_row(r), r + 1, n, second, mean_second, step);
         }
         for (int v = 0; v < n; ++v) {
             const double s = linear[v] * size;
@@ -173,7 +186,8 @@ struct Quadratic {
         for (int v = 0; v < padded; ++v) base[v] = 0;
         for (int v = 0; v < n; ++v) {
             int32_t all = 0;  // below 2^27: the bits of a gain
-            for (int j = 0; j < n; ++j) all += step_row(v)[j];
+            const int32_t* const mine = step_row(v);
+            for (int j = 0, size = n; j < size; ++j) all += mine[j];
             const int32_t own = int32_t(linear[v]);
             base[v] = b.spins ? -2 * (own + all) : own;
             zero += 2 * int64_t(own) + all;
@@ -219,8 +233,9 @@ struct Quadratic {
         rises(b.rise + int64_t(problem) * n, b.step + int64_t(problem) * n);
         fill_base(problem);
         if (!matrix) return fill_entries(problem);
-        if (b.spins)
-            for (int64_t k = 0; k < int64_t(n) * padded; ++k) steps[k] *= 4;
+        int32_t* const weights = steps;
+        const int64_t size = b.spins ? int64_t(n) * padded : 0;
+        for (int64_t k = 0; k < size; ++k) weights[k] *= 4;
     }
 };
 

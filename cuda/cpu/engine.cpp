@@ -110,7 +110,8 @@ GQ_ENTRY void gq_start_many(gq::Ensemble* const* ensembles, int32_t count) {
 
 // The best state of each problem (count x n), the exact parts of its cost (count x 4), and 1 in `others` where these
 // are too few.
-GQ_ENTRY void gq_read_dense(const gq::DenseBatch* batch, gq::Ensemble* const* ensembles, int8_t* states, double* parts) {
+GQ_ENTRY void gq_read_dense(const gq::DenseBatch* batch, gq::Ensemble* const* ensembles, int8_t* states,
+                            double* parts) {
     gq::dense::Quadratic quadratic(*batch);
     for (int i = 0; i < batch->count; ++i) {
         int8_t* const state = states + int64_t(i) * batch->n;

@@ -25,6 +25,7 @@ LAYERS = [
     ["batch", "formats"],
     ["pack"],
     ["solvers"],
+    ["named_solvers"],
     ["engines"],
     ["backend"],
     ["scheduler"],

@@ -8,6 +8,7 @@
 // have all they read and write at every attempt there; lane_* take any size.
 #include "ensemble.cuh"
 #include "gpu/nearer.cuh"
+#include "moves/adaptive.cuh"
 #include "moves/bifurcation.cuh"
 #include "moves/cluster.cuh"
 #include "moves/exhaustive.cuh"
@@ -139,6 +140,11 @@ GQ_MOVE(population_neighbour, advance_population<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(population_parity, advance_population<gq::LANE_PARITY>)
 GQ_MOVE(population_product, advance_population<gq::LANE_PRODUCT>)
 GQ_MOVE(population_grouped, advance_population<gq::LANE_GROUPED>)
+GQ_MOVE(adaptive_window, advance_adaptive<gq::WINDOW>)
+GQ_MOVE(adaptive_neighbour, advance_adaptive<gq::LANE_NEIGHBOUR>)
+GQ_MOVE(adaptive_parity, advance_adaptive<gq::LANE_PARITY>)
+GQ_MOVE(adaptive_product, advance_adaptive<gq::LANE_PRODUCT>)
+GQ_MOVE(adaptive_grouped, advance_adaptive<gq::LANE_GROUPED>)
 GQ_MOVE(walk_neighbour, advance_walk<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(walk_parity, advance_walk<gq::LANE_PARITY>)
 GQ_MOVE(walk_product, advance_walk<gq::LANE_PRODUCT>)

@@ -26,6 +26,7 @@ enum class move : int32_t {
     BIFURCATION = 5,  // classical nonlinear oscillators
     CLUSTER = 6,      // one attempt a variable, exchange, isoenergetic clusters
     EXHAUSTIVE = 7,   // a stretch of a Gray code
+    ADAPTIVE = 8,     // as POPULATION, by steps that it chooses itself
 };
 
 struct Problem {
@@ -61,7 +62,8 @@ struct Ensemble {
     int32_t move;              // what a sweep is
     int32_t option[4];         // of the move, as its header says
     int64_t goal;              // stop at the end of the sweep in which a best energy is at most this
-    const float* temperature;  // in integer units: a sweep's (anneal) or a rung's (ladder), hottest first
+    float* temperature;        // in integer units: a sweep's (anneal) or a rung's (ladder), hottest first; ADAPTIVE
+                               // alone writes to it
     const float* gap;          // rungs - 1: (beta[r+1] - beta[r]) x unit
     const float* table;        // of the move
     float* chain_temperature;  // chains, ladder only

@@ -18,6 +18,7 @@
 // Work on memory that is not 32 lanes wide:
 //   put(p, x)      one uniform value                          each(n, f)   f(0), ..., f(n-1), in any order
 //   load_few<N>(p, x), put_few<N>(p, x)   N uniform values, p a multiple of their size
+//   sum_of(n, f)   f(0) + ... + f(n-1) in 64 bits, uniform
 //   vote(n, f)     the word of f(0), ..., f(n-1), n <= 32     mine(x, l)   lane l's value, for f(l) inside vote
 //   add(p, x), lower(p, x)   *p += x, *p = min(*p, x), safely from several warps
 //

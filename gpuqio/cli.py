@@ -24,26 +24,15 @@ from gpuqio.engines.base import Work
 from gpuqio.engines.choice import choose, engine_name
 from gpuqio.errors import GpuqioError, InputError, InvalidParameter, JobFailed
 from gpuqio.formats import FORMATS, read_problem
+from gpuqio.named_solvers import NAMES, SOLVERS, chosen, read_parameter
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.result import Result
 from gpuqio.scheduler.local import local_backend, worker_count
-from gpuqio.solvers import parse
 
 __all__ = ["main"]
 
 SOLVED, FAILED, BAD_INPUT, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 
-# What --solver takes, and the target that it stands for.
-SOLVERS = {
-    "parallel-tempering": "microsoft.paralleltempering",
-    "pt": "microsoft.paralleltempering",
-    "simulated-annealing": "microsoft.simulatedannealing",
-    "sa": "microsoft.simulatedannealing",
-}
-TUNABLES = {
-    "microsoft.paralleltempering": ("sweeps", "replicas"),
-    "microsoft.simulatedannealing": ("sweeps", "restarts"),
-}
 VARIABLES_SHOWN = 64
 
 
@@ -74,18 +63,27 @@ def _parser() -> argparse.ArgumentParser:
     solve = commands.add_parser(
         "solve",
         help="solve a problem file",
-        description="Solve a problem file. Without --sweeps, --replicas and --restarts the solver finds its own"
-        " settings and stops when nothing more is to be gained.",
-        epilog="exit codes: 0 solved, 1 the job failed, 2 bad input, 130 interrupted, 141 nobody reads the output",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Solve a problem file. Without parameters of its own most solvers find good ones and stop\n"
+        "when nothing more is to be gained.",
+        epilog="solvers:\n"
+        + "".join(f"  {', '.join(solver.names):<33}{solver.line}\n" for solver in SOLVERS)
+        + "\nexit codes: 0 solved, 1 the job failed, 2 bad input, 130 interrupted, 141 nobody reads the output",
     )
     solve.add_argument("file", metavar="FILE", help="QIO JSON, rudy (MAX-CUT), QUBO or k-local; gzipped or not")
     solve.add_argument("--format", choices=FORMATS, help="what FILE is, where it does not tell")
+    solve.add_argument("--solver", choices=NAMES, default="pt", metavar="NAME", help="see below (default: %(default)s)")
     solve.add_argument(
-        "--solver", choices=SOLVERS, default="pt", metavar="NAME", help=" or ".join(SOLVERS) + " (default: %(default)s)"
+        *("-p", "--parameter"),
+        type=_parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the solver; VALUE is JSON, or text if it is none. As often as needed",
     )
     solve.add_argument("--sweeps", type=int, metavar="N", help="sweeps of each replica or restart")
     solve.add_argument("--replicas", type=int, metavar="N", help="replicas, of parallel tempering")
-    solve.add_argument("--restarts", type=int, metavar="N", help="independent runs, of simulated annealing")
+    solve.add_argument("--restarts", type=int, metavar="N", help="independent runs, or ladders")
     solve.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same answer on every machine")
     solve.add_argument("--timeout", type=float, metavar="SECONDS", help="stop then, with the best so far")
     solve.add_argument("--solutions", type=int, metavar="N", help="so many distinct solutions at most, best first")
@@ -93,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("--json", action="store_true", help="print the whole result as QIO JSON")
     commands.add_parser("info", help="say what this installation computes with")
     return parser
+
+
+def _parameter(text: str) -> tuple[str, object]:
+    try:
+        return read_parameter(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"it must be NAME=VALUE; found {text!r}") from None
 
 
 def _info() -> int:
@@ -110,8 +115,8 @@ def _info() -> int:
 
 def _solve(options: argparse.Namespace) -> int:
     problem = read_problem(options.file, options.format)
-    target, given = _chosen(options)
-    request = Request(Work((problem,), parse(target, given)), name=problem.name, params=given, target=target)
+    target, solver = chosen(options.solver, _given(options))
+    request = Request(Work((problem,), solver), name=problem.name, params=solver.parameters(), target=target)
 
     record = trio.run(_run, request, options.engine)
     if record.error is not None:
@@ -125,17 +130,18 @@ def _solve(options: argparse.Namespace) -> int:
     return SOLVED if record.status is Status.Succeeded else INTERRUPTED
 
 
-def _chosen(options: argparse.Namespace) -> tuple[str, dict[str, object]]:
-    """The target and its parameters, as the wire spells them."""
-    solver = SOLVERS[options.solver]
-    wire = {"sweeps": options.sweeps, "replicas": options.replicas, "restarts": options.restarts}
-    tunables = {name: value for name, value in wire.items() if value is not None}
-    for name in tunables.keys() - set(TUNABLES[solver]):
-        known = " and ".join(f"--{known}" for known in TUNABLES[solver])
-        raise InvalidParameter(f"--solver {options.solver} takes {known}, not --{name}.", field=name)
-    wire = {"seed": options.seed, "timeout": options.timeout, "number_of_solutions": options.solutions}
-    common = {name: value for name, value in wire.items() if value is not None}
-    return f"{solver}.cpu" if tunables else f"{solver}-parameterfree.cpu", tunables | common
+def _given(options: argparse.Namespace) -> dict[str, object]:
+    """The solver's parameters, from options of their own and from others."""
+    own = ("sweeps", "replicas", "restarts", "seed", "timeout")
+    given: dict[str, object] = {name: getattr(options, name) for name in own}
+    given = {
+        name: value for name, value in (given | {"number_of_solutions": options.solutions}).items() if value is not None
+    }
+    for name, value in options.parameter:
+        if name in given:
+            raise InvalidParameter(f"{name} is given twice.", field=name)
+        given[name] = value
+    return given
 
 
 async def _run(request: Request, engine: str | None) -> JobRecord:

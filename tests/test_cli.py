@@ -21,6 +21,9 @@ from gpuqio.cli import main
 from gpuqio.engines import cpu
 from gpuqio.engines.base import StopFlag, Work
 from gpuqio.errors import EngineUnavailable, InvalidProblem
+from gpuqio.named_solvers import NAMES, SOLVERS, chosen
+from gpuqio.solvers import TARGETS
+from gpuqio.solvers.wire import OTHER_NAMES
 
 SHIP_LOADING = str(Path(__file__).parents[1] / "examples" / "ship_loading.json")
 FOREVER = str(2**31 - 1)  # sweeps
@@ -75,11 +78,67 @@ def test_a_problem_file_is_solved(out: Output) -> None:
         (["--replicas", "5"], "microsoft.paralleltempering.cpu"),
         (["--solver", "sa"], "microsoft.simulatedannealing-parameterfree.cpu"),
         (["--solver", "simulated-annealing", "--restarts", "4"], "microsoft.simulatedannealing.cpu"),
+        (["--solver", "pa", "-p", "population=100", "-p", "seed=4"], "microsoft.populationannealing.cpu"),
+        (["-p", "cost_limit=0"], "microsoft.paralleltempering-parameterfree.cpu"),
+        (["--solver", "ssmc", "-p", "step_limit=200"], "microsoft.substochasticmontecarlo.cpu"),
     ],
 )
 def test_tunables_choose_the_target(arguments: list[str], target: str, out: Output) -> None:
-    assert main(["solve", SHIP_LOADING, "--seed", "3", *arguments]) == 0
+    seed = [] if any("seed" in argument for argument in arguments) else ["--seed", "3"]
+    assert main(["solve", SHIP_LOADING, *seed, *arguments]) == 0
     assert out.rows()["solver"] == target
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_solver_finds_the_optimum(name: str, out: Output) -> None:
+    assert main(["solve", SHIP_LOADING, "--solver", name, "--seed", "3"]) == 0
+    rows = out.rows()
+    assert rows["cost"] == "-2052"
+    assert rows["solver"] == NAMES[name].free_target
+
+
+def test_help_has_a_line_for_each_solver(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["solve", "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    for solver in SOLVERS:
+        assert any(line.split("  ")[1:2] == [", ".join(solver.names)] and solver.line in line for line in lines)
+
+
+def test_every_target_can_be_named() -> None:
+    assert {target for solver in SOLVERS for target in (solver.target, solver.free_target)} == set(TARGETS)
+
+
+@pytest.mark.parametrize(("solver", "parameter"), [(s.names[0], p) for s in SOLVERS for p in s.parameters])
+def test_every_parameter_is_read(solver: str, parameter: str, out: Output) -> None:
+    """No parameter takes this value, so one that is taken has not been read."""
+    assert main(["solve", SHIP_LOADING, "--solver", solver, "-p", parameter + '={"a": "b"}']) == 2
+    assert out.complaint().startswith(f"gpuqio: {OTHER_NAMES.get(parameter, parameter)} ")
+
+
+@pytest.mark.parametrize(
+    ("solver", "parameter", "echo"),
+    [
+        (
+            "ssmc",
+            'alpha={"type": "linear", "initial": 1, "final": 0.5}',
+            {"type": "linear", "initial": 1, "final": 0.5},
+        ),
+        ("sbm", 'algo="1.5"', "1.5"),
+        ("sbm", "heated=true", True),
+        ("pticm", "scaling_type=NO_SCALING", "NO_SCALING"),
+        ("pr", "timeout=2.5", "2500"),  # as 1QBit wrote it: milliseconds, as text
+    ],
+)
+def test_values_are_json_or_text(solver: str, parameter: str, echo: object, out: Output) -> None:
+    assert main(["solve", SHIP_LOADING, "--solver", solver, "-p", parameter, "--seed", "3", "--json"]) == 0
+    result = json.loads(out.text())
+    assert result["parameters" if solver == "ssmc" else "input_params"][parameter.split("=")[0]] == echo
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_timeout_is_in_seconds_for_all(name: str) -> None:
+    assert chosen(name, {"timeout": 7.5})[1].timeout == 7.5
 
 
 def test_the_same_seed_prints_the_same(out: Output) -> None:
@@ -183,8 +242,17 @@ def test_a_bad_file_is_refused_in_one_line(content: str, said: str, tmp_path: Pa
         (["--sweeps", "-1"], "sweeps"),
         (["--timeout", "-1"], "timeout"),
         (["--solutions", "0"], "number_of_solutions"),
-        (["--solver", "pt", "--restarts", "3"], "--solver pt takes --sweeps and --replicas, not --restarts"),
-        (["--solver", "sa", "--replicas", "3"], "--solver sa takes --sweeps and --restarts, not --replicas"),
+        (["--solver", "sa", "--replicas", "3"], "--solver sa has no parameter replicas; it has .*sweeps, restarts"),
+        (["--solver", "sbm", "--sweeps", "3"], "--solver sbm has no parameter sweeps; it has .*steps, loops"),
+        (["-p", "sweps=3"], "--solver pt has no parameter sweps; it has .*sweeps"),
+        (["-p", "spelling={}"], "--solver pt has no parameter spelling"),
+        (["-p", "sweeps=many"], "sweeps must be a whole number; found sweeps='many'"),
+        (["-p", "sweeps=1.5"], "sweeps must be a whole number; found sweeps=1.5"),
+        (["-p", "sweeps=3", "--sweeps", "3"], "sweeps is given twice"),
+        (["--solver", "sbm", "-p", "maxout=0"], "maxout"),
+        (["--solver", "pr", "--timeout", "-1"], "timeout value must be non-negative; found timeout=-1"),
+        (["--solver", "pticm", "-p", "goal=ALL"], "goal must be"),
+        (["--solver", "pa", "-p", "beta={"], "beta must have a type"),
     ],
 )
 def test_a_bad_parameter_is_refused_in_one_line(arguments: list[str], said: str, out: Output) -> None:
@@ -198,7 +266,17 @@ def test_a_missing_file_is_bad_input(tmp_path: Path, out: Output) -> None:
     assert out.complaint() == f"gpuqio: {missing}: No such file or directory\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["solve"], ["solve", "x", "--seed", "few"], ["solve", "x", "--solver", "z"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["solve"],
+        ["solve", "x", "--seed", "few"],
+        ["solve", "x", "--solver", "z"],
+        ["solve", "x", "-p", "sweeps"],
+        ["solve", "x", "-p", "=3"],
+    ],
+)
 def test_a_bad_command_line_is_bad_input(arguments: list[str], out: Output) -> None:
     with pytest.raises(SystemExit) as exit:
         main(arguments)

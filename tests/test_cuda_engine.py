@@ -124,6 +124,11 @@ def test_populations_have_the_results_and_the_statistics_of_the_cpu(engine: Cuda
     assert agree(engine, *KINDS, target=target, sweeps=6, seed=5, number_of_solutions=3)
 
 
+@pytest.mark.parametrize("strategy", ["constant_culling", "energy_variance", "friction_tensor"])
+def test_populations_that_choose_their_steps_have_them_too(engine: CudaEngine, strategy: str) -> None:
+    assert agree(engine, *KINDS[::2], target=PA, resampling_strategy=strategy, population=20, sweeps=6, seed=5)
+
+
 @pytest.mark.parametrize("name", ["populationannealing", "substochasticmontecarlo", "tabu", "qmc"])
 def test_grouped_problems_have_the_results_of_the_cpu(engine: CudaEngine, name: str) -> None:
     batch = [ring(9), klocal(7, kind=BITS)]

@@ -16,6 +16,7 @@ from gpuqio.engines.native import Ensemble
 from gpuqio.engines.native import advance as advance_native
 from gpuqio.pack import Layout, pack
 from gpuqio.problem import Problem, ProblemType
+from gpuqio.solvers.adaptive_steps import AdaptiveReweighting, Pace
 from gpuqio.solvers.population_annealing import Reweighting
 from gpuqio.solvers.schedules import Range
 from gpuqio.solvers.stage import Stage
@@ -72,6 +73,12 @@ def anneal(chains: int, sweeps: int = 4) -> Stage:
 def population(chains: int, sweeps: int = 4, coldest: float = 0.3) -> Stage:
     betas = np.linspace(0, coldest, sweeps)
     return Stage(chains, sweeps, betas, False, 13, move=Reweighting())
+
+
+def adaptive(chains: int, pace: Pace, constant: float, coldest: float = 0.3, each: int = 1) -> Stage:
+    """Steps of `each` sweeps from beta 0 to `coldest`, four in all."""
+    betas = np.repeat([0, coldest, coldest, coldest], each)
+    return Stage(chains, 4 * each, betas, False, 15, move=AdaptiveReweighting(pace, constant, each))
 
 
 def walk(chains: int, sweeps: int = 4) -> Stage:
@@ -138,6 +145,12 @@ CASES: dict[str, tuple[Layout, Stage, int]] = {
     "population_product": (klocal(20, 17, ProblemType.pubo), population(70), 99 * 1024),
     "population_grouped": (grouped(22, 16, ProblemType.ising), population(45, coldest=1e-13), 99 * 1024),
     "population_grouped bits": (grouped(20, 17, ProblemType.pubo), population(130), 99 * 1024),
+    "adaptive_window": (quadratic(70, 14), adaptive(45, Pace.CULLING, 0.2), 99 * 1024),
+    "adaptive_neighbour": (quadratic(75, 15, share=0.05), adaptive(130, Pace.FRICTION, 0.3), 99 * 1024),
+    "adaptive_parity": (klocal(40, 16, ProblemType.ising), adaptive(33, Pace.VARIANCE, 0.5), 99 * 1024),
+    "adaptive_product": (klocal(20, 17, ProblemType.pubo), adaptive(70, Pace.FRICTION, 0.3, each=2), 99 * 1024),
+    "adaptive_grouped": (grouped(22, 16, ProblemType.ising), adaptive(45, Pace.FRICTION, 1, 1e-13), 99 * 1024),
+    "adaptive_grouped bits": (grouped(20, 17, ProblemType.pubo), adaptive(130, Pace.CULLING, 0.1), 99 * 1024),
     "walk_neighbour": (quadratic(75, 18, share=0.05), walk(130), 99 * 1024),
     "walk_parity": (klocal(40, 19, ProblemType.ising), walk(33), 99 * 1024),
     "walk_product": (klocal(20, 20, ProblemType.pubo), walk(70), 99 * 1024),
@@ -171,7 +184,7 @@ def test_each_entry_walks_the_cpus_path(name: str, order: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_each_entry_is_free_of_races(name: str) -> None:
     layout, stage, most_shared = CASES[name]
-    short = replace(stage, sweeps=2, betas=stage.betas if stage.exchange else stage.betas[-2:])
+    short = replace(stage, sweeps=2, betas=stage.betas if stage.exchange else stage.betas[[0, -1]])
     job = Job(layout, short)
     (found,) = run("race", [job], [2], most_shared, order="random", seed=5, preempt=50)
     assert_same(job, found)

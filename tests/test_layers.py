@@ -25,6 +25,7 @@ LAYERS = [
     ["batch", "batch_result", "formats"],
     ["pack"],
     ["solvers"],
+    ["named_solvers"],
     ["engines"],
     ["backend"],
     ["scheduler"],

@@ -1,4 +1,4 @@
-"""Random words and the logarithm: known answers, the Python twin, and every value once."""
+"""Random words, the logarithm and Newton's reciprocals: known answers, the Python twins, and their errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from gpuqio.engines.native import instruction_set, library
-from gpuqio.engines.streams import Purpose, neg_log_uniform, philox
+from gpuqio.engines.streams import Purpose, inverse_root, neg_log_uniform, philox, reciprocal
 
 ROOT = Path(__file__).parent.parent
 BUILDS = sorted({"base", instruction_set()})
@@ -82,3 +82,12 @@ def test_the_logarithms_agree_bit_for_bit(build: str) -> None:
     out = np.empty(len(words), np.float32)
     library(build).gq_neg_log_uniform(words.ctypes.data, out.ctypes.data, len(words))
     np.testing.assert_array_equal(out.view(np.uint32), neg_log_uniform(words).view(np.uint32))
+
+
+def test_reciprocals_are_within_3_parts_in_2_to_the_24() -> None:
+    """All mantissas of 7 bits, at both parities of the exponent and near the ends of the range."""
+    mantissas = 1 + np.arange(2**7) / 2**7
+    for exponent in (-120, -1, 0, 1, 2, 61, 120):
+        for x in np.ldexp(mantissas, exponent).astype(np.float32):
+            assert abs(reciprocal(x) * np.float64(x) - 1) < 3 * 2.0**-24
+            assert abs(inverse_root(x) * np.sqrt(np.float64(x)) - 1) < 3 * 2.0**-24

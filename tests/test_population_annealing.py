@@ -48,7 +48,7 @@ def glass(n: int, seed: int) -> Problem:
 def states(problem: Problem, layout: Layout) -> npt.NDArray[np.float64]:
     """(2^n,) costs; the row's number is its bits."""
     bits = ((np.arange(2**layout.num_variables)[:, None] >> np.arange(layout.num_variables)) & 1).astype(np.int8)
-    return problem.evaluate_states(layout.problem.variables, 1 - 2 * bits)
+    return problem.evaluate_states(layout.problem.variables, 1 - 2 * bits if layout.problem.is_ising else bits)
 
 
 @pytest.mark.parametrize("dense", [True, False])

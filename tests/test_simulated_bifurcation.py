@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,15 @@ from gpuqio.problem import Problem, ProblemType
 from gpuqio.result import StopReason
 from gpuqio.solvers import SimulatedBifurcation, parse
 from gpuqio.solvers.base import Trial
-from gpuqio.solvers.simulated_bifurcation import BALLISTIC, DISCRETE, RUNS, TUNED, Bifurcation
+from gpuqio.solvers.simulated_bifurcation import (
+    BALLISTIC,
+    DISCRETE,
+    HEAT,
+    RUNS,
+    TUNED,
+    Bifurcation,
+    default_strengths,
+)
 from gpuqio.solvers.stage import Stage
 from gpuqio.target import SimulatedBifurcationMachine
 from tests.emulated import Job
@@ -42,8 +52,10 @@ SBM = "toshiba.sbm.ising"
 ALGORITHMS = [DISCRETE, BALLISTIC]
 
 
-def stage_of(algo: str, runs: int, steps: int, seed: int, dt: float = 1.0, strength: float = 0.2) -> Stage:
-    return Stage(runs, steps, np.zeros(0), False, seed, move=Bifurcation(algo, dt, strength))
+def stage_of(
+    algo: str, runs: int, steps: int, seed: int, dt: float = 1.0, strength: float = 0.2, heated: bool = False
+) -> Stage:
+    return Stage(runs, steps, np.zeros(0), False, seed, move=Bifurcation(algo, dt, strength, heated))
 
 
 def quadratic(n: int, seed: int, share: float = 1.0, kind: ProblemType = ProblemType.ising) -> Layout:
@@ -53,13 +65,15 @@ def quadratic(n: int, seed: int, share: float = 1.0, kind: ProblemType = Problem
 
 
 CASES: dict[str, tuple[Layout, Stage]] = {
-    f"{name}-{algo}": (layout, stage_of(algo, runs, 30, seed, dt, strength))
+    f"{name}-{algo}": (layout, stage_of(algo, runs, 30, seed, dt, strength, name.startswith("heated")))
     for algo in ALGORITHMS
     for name, layout, runs, seed, dt, strength in [
         ("neighbour", quadratic(75, 1, 0.1), 40, 11, 1.0, 0.2),
         ("dense", quadratic(33, 2, kind=ProblemType.pubo), 70, 12, 0.7, 0.05),
         ("parity", klocal(20, 3, ProblemType.ising), 35, 13, 1.0, 0.1),
         ("product", klocal(21, 4, ProblemType.pubo), 33, 14, 0.9, 0.3),
+        ("heated", quadratic(75, 1, 0.1), 40, 11, 1.0, 0.2),
+        ("heated-product", klocal(21, 4, ProblemType.pubo), 33, 14, 0.9, 0.3),
     ]
 }
 
@@ -78,6 +92,7 @@ def test_native_equals_reference(data: st.DataObject) -> None:
         data.draw(st.integers(0, 2**64 - 1)),
         data.draw(st.sampled_from([0.001, 0.3, 1.0])),
         data.draw(st.sampled_from([1e-300, 0.01, 1.0, 1e300])),
+        data.draw(st.booleans()),
     )
     shape = data.draw(st.sampled_from([None, (n,), (runs, n)]))
     start = (
@@ -124,7 +139,7 @@ def test_the_kernels_are_clean_under_the_checkers(name: str, mode: str) -> None:
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("given", [{"steps": 7, "loops": 2}, {"steps": 5, "algo": "1.5", "maxout": 5}])
+@pytest.mark.parametrize("given", [{"steps": 7, "loops": 2}, {"steps": 5, "algo": "1.5", "heated": True}])
 def test_the_cuda_engine_has_the_results_of_the_cpu(engine: Any, given: dict[str, Any]) -> None:
     assert agree(engine, *KINDS, target=SBM, seed=6, **given)
 
@@ -184,13 +199,57 @@ def test_without_forces_a_particle_swings_as_its_spring_says() -> None:
 
 
 @pytest.mark.parametrize("algo", ALGORITHMS)
-def test_the_reference_solves_the_equations_of_the_paper(algo: str) -> None:
-    """Goto et al. (2021), in float64: couplings J = -c and fields h = -c, ten steps."""
+def test_heat_lets_a_free_particle_swing_ever_wider(algo: str) -> None:
+    """x'' = gamma x' - x: after a period, 2 pi / sqrt(1 - gamma^2 / 4), all is exp(gamma pi / that root) times what it
+    was. Steps of time dt err by a share of order dt."""
+    dt, gamma = 0.01, HEAT[algo]
+    root = np.sqrt(1 - gamma**2 / 4)
+    layout = pack(problem_of((1.0, [0, 1])), windows=False)
+    stage = stage_of(algo, 32, 2**30, 3, dt, 1e-300, heated=True)
+    sweeper, out = Sweeper(layout, stage), first_outcome(layout, stage, None)
+    sweeper._place(out)
+    began = np.stack([sweeper._positions, sweeper._momenta])
+    for _ in range(round(2 * np.pi / root / dt)):
+        sweeper.sweep(out)
+        out.sweeps += 1
+    ended = np.stack([sweeper._positions, sweeper._momenta])
+    assert abs(ended[0]).max() < 1  # no wall has been met
+    grown = (ended * began).sum(axis=0) / (began * began).sum(axis=0)
+    np.testing.assert_allclose(grown, np.exp(gamma * np.pi / root), rtol=2 * dt)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [partial(instances.planted_xorsat, 32), partial(instances.number_partitioning, 24, 8)],
+    ids=["xorsat", "partition"],
+)
+def test_heat_finds_planted_optima_where_ballistic_runs_are_caught(make: Callable[[int], instances.Instance]) -> None:
+    """Of 8 x 160 runs of 1000 steps, by 4 sigma of equal numbers: 10 and 85, 434 and 625."""
+    made = [make(seed) for seed in range(1, 9)]
+    found = {heated: sum(successes(instance, heated) for instance in made) for heated in (False, True)}
+    assert found[True] - found[False] > 4 * np.sqrt(found[True] + found[False])
+
+
+def successes(made: instances.Instance, heated: bool) -> int:
+    """How many of 160 ballistic runs come by the planted optimum."""
+    layout = pack(made.problem(), windows=False)
+    stage = stage_of(BALLISTIC, 160, 1000, 7, 1.0, default_strengths(layout, [1.0])[0], heated)
+    chains = Ensemble(layout, stage)
+    advance([chains], [1000])
+    assert made.optimum is not None
+    return int((chains.best_energies * layout.fixed.unit == made.optimum).sum())
+
+
+@pytest.mark.parametrize("heated", [False, True])
+@pytest.mark.parametrize("algo", ALGORITHMS)
+def test_the_reference_solves_the_equations_of_the_papers(algo: str, heated: bool) -> None:
+    """Goto et al. (2021), in float64: couplings J = -c and fields h = -c, ten steps. Heat (Kanao and Goto, 2022) comes
+    after the walls."""
     n, runs, dt, strength = 12, 8, 0.5, 0.1
     random = np.random.default_rng(4)
     c, field = np.triu(random.integers(-3, 4, (n, n)), 1), random.integers(-3, 4, n)
     layout = pack(Problem.from_arrays(c, field, problem_type=ProblemType.ising), windows=False)
-    stage = stage_of(algo, runs, 10, 9, dt, strength)
+    stage = stage_of(algo, runs, 10, 9, dt, strength, heated)
     sweeper = Sweeper(layout, stage)
     out = first_outcome(layout, replace(stage, sweeps=10), None)
     for step in range(10):
@@ -202,10 +261,11 @@ def test_the_reference_solves_the_equations_of_the_paper(algo: str) -> None:
             assert 0.05 < abs(y).max() <= 0.1
         sweeper.sweep(out)
         out.sweeps += 1
-        from_where = np.where(x < 0, -1, 1) if algo == DISCRETE else x
+        from_where, before = np.where(x < 0, -1, 1) if algo == DISCRETE else x, y.copy()
         y += (-(1 - step / 10) * x + strength * -(from_where @ (c + c.T) + field)) * dt
         x += y * dt
         y[abs(x) > 1] = 0
+        y += HEAT[algo] * dt * before if heated else 0
         x = x.clip(-1, 1)
         np.testing.assert_allclose(sweeper._positions, x, atol=1e-5)
         np.testing.assert_allclose(sweeper._momenta, y, atol=1e-5)
@@ -266,8 +326,27 @@ def test_results_are_in_toshiba_s_shape() -> None:
     assert reached["input_params"] == {"loops": 0, "seed": 2, "target": -1.75}
     done = auto["solutions"][0]["parameters"]
     assert (done["algo"], done["dt"]) in TUNED
+    assert "heated" not in done
     assert done["runs"] == 2 * len(TUNED) * RUNS  # the second round gained nothing
     assert auto.report.stop_reason is StopReason.CONVERGED
+
+
+def test_heat_is_given_and_echoed() -> None:
+    """`auto` leaves it as it is given."""
+    problem = problem_of((1.0, [0, 1]), (0.5, [1, 2]))
+    with Workspace() as workspace:
+        job = SimulatedBifurcationMachine(workspace, steps=9, auto=True, heated=True, seed=2).submit(problem)
+        job.get_results()
+    assert job.details.input_params == {"auto": True, "heated": True, "seed": 2, "steps": 9}
+    layout = quadratic(30, 8)
+    plan = SimulatedBifurcation(steps=20, heated=True, auto=True).plan(layout, 77)
+    stages = run_plan(plan, layout)
+    for stage, chains in stages[: len(TUNED)]:
+        assert plan.parameters(stage)["heated"] is True
+        (again,) = run_plan(parse(SBM, plan.parameters(stage)).plan(layout, stage.seed), layout)
+        np.testing.assert_array_equal(again[1].best_bits(), chains.best_bits())
+    cold = run_plan(SimulatedBifurcation(steps=20, heated=False, loops=1).plan(layout, 77), layout)
+    assert (cold[0][1].bits() != stages[0][1].bits()).any()
 
 
 def test_a_problem_of_constants_needs_no_runs() -> None:
@@ -364,6 +443,7 @@ def test_any_coefficients_are_taken(kind: str) -> None:
         ({"algo": 2.0}, "algo"),
         ({"auto": 1}, "auto"),
         ({"auto": "true"}, "auto"),
+        ({"heated": 1}, "heated"),
         ({"seed": -1}, "seed"),
     ],
 )

@@ -1,5 +1,6 @@
 // engine.cpp: the CPU entries, C ABI, no standard library. Compiled once per instruction set; Python loads the best one.
 #include "../ensemble.cuh"
+#include "../moves/adaptive.cuh"
 #include "../moves/bifurcation.cuh"
 #include "../moves/exhaustive.cuh"
 #include "../moves/path.cuh"
@@ -44,14 +45,15 @@ void advance_window(gq::Ensemble& e, int sweeps, gq::Problem problem, uint32_t* 
             return gq::advance<gq::WINDOW, 0>(e, sweeps, problem, spins);
     }
 }
-void population_window(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
+template <void (*ONE)(gq::Ensemble&, int), void (*TWO)(gq::Ensemble&, int), void (*ANY)(gq::Ensemble&, int)>
+void by_words(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
     switch (gq::window_words(e.problem)) {
         case 1:
-            return gq::advance_population<gq::WINDOW, 1>(e, sweeps);
+            return ONE(e, sweeps);
         case 2:
-            return gq::advance_population<gq::WINDOW, 2>(e, sweeps);
+            return TWO(e, sweeps);
         default:
-            return gq::advance_population<gq::WINDOW>(e, sweeps);
+            return ANY(e, sweeps);
     }
 }
 template <void (*MOVE)(gq::Ensemble&, int)>
@@ -62,9 +64,10 @@ void alone(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
 void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
     {advance_window, gq::advance<gq::LANE_NEIGHBOUR, 1>, gq::advance<gq::LANE_PARITY, 1>,
      gq::advance<gq::LANE_PRODUCT, 1>, gq::advance<gq::LANE_GROUPED, 1>},
-    {population_window, alone<gq::advance_population<gq::LANE_NEIGHBOUR>>,
-     alone<gq::advance_population<gq::LANE_PARITY>>, alone<gq::advance_population<gq::LANE_PRODUCT>>,
-     alone<gq::advance_population<gq::LANE_GROUPED>>},
+    {by_words<gq::advance_population<gq::WINDOW, 1>, gq::advance_population<gq::WINDOW, 2>,
+              gq::advance_population<gq::WINDOW>>,
+     alone<gq::advance_population<gq::LANE_NEIGHBOUR>>, alone<gq::advance_population<gq::LANE_PARITY>>,
+     alone<gq::advance_population<gq::LANE_PRODUCT>>, alone<gq::advance_population<gq::LANE_GROUPED>>},
     {nullptr, alone<gq::advance_walk<gq::LANE_NEIGHBOUR>>, alone<gq::advance_walk<gq::LANE_PARITY>>,
      alone<gq::advance_walk<gq::LANE_PRODUCT>>, alone<gq::advance_walk<gq::LANE_GROUPED>>},
     {nullptr, alone<gq::advance_path<gq::LANE_NEIGHBOUR>>, alone<gq::advance_path<gq::LANE_PARITY>>,
@@ -77,6 +80,10 @@ void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
      alone<gq::advance_cluster<gq::LANE_PRODUCT>>},
     {nullptr, alone<gq::advance_exhaustive<gq::LANE_NEIGHBOUR>>, alone<gq::advance_exhaustive<gq::LANE_PARITY>>,
      alone<gq::advance_exhaustive<gq::LANE_PRODUCT>>, alone<gq::advance_exhaustive<gq::LANE_GROUPED>>},
+    {by_words<gq::advance_adaptive<gq::WINDOW, 1>, gq::advance_adaptive<gq::WINDOW, 2>,
+              gq::advance_adaptive<gq::WINDOW>>,
+     alone<gq::advance_adaptive<gq::LANE_NEIGHBOUR>>, alone<gq::advance_adaptive<gq::LANE_PARITY>>,
+     alone<gq::advance_adaptive<gq::LANE_PRODUCT>>, alone<gq::advance_adaptive<gq::LANE_GROUPED>>},
 };
 
 }  // namespace

@@ -317,6 +317,12 @@ GQ void each(int n, F f) {
     for (int i = 0; i < n; ++i) f(i);
 }
 template <class F>
+GQ int64_t sum_of(int n, F f) {
+    int64_t sum = 0;
+    for (int i = 0; i < n; ++i) sum += f(i);
+    return sum;
+}
+template <class F>
 GQ unsigned vote(int n, F f) {
     unsigned word = 0;
     for (int i = 0; i < n; ++i) word |= unsigned(f(i)) << i;

@@ -142,6 +142,14 @@ GQ void each(int n, F f) {
     __syncwarp();
 }
 template <class F>
+GQ int64_t sum_of(int n, F f) {
+    __syncwarp();
+    int64_t sum = 0;
+    GQ_ROLLED for (int i = int(lane()); i < n; i += 32) sum += f(i);
+    GQ_ROLLED for (int distance = 16; distance; distance >>= 1) sum += __shfl_xor_sync(everyone, sum, distance);
+    return sum;
+}
+template <class F>
 GQ unsigned vote(int n, F f) {
     __syncwarp();
     const bool yes = int(lane()) < n && f(int(lane()));

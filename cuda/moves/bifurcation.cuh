@@ -4,12 +4,15 @@
 // from 0 to 1: ballistic SB takes the forces at the positions, discrete SB at their signs (Goto, Endo, Suzuki, Sakai,
 // Kanao, Hamakawa, Hidaka, Yamasaki, Tatsumura, Science Advances 7, eabe7953, 2021). A sweep is a step of time dt:
 //     y += (c0 f - (1 - a) x) dt for all,  then x += y dt for all;  at a wall x = -1 or 1, y = 0.
+// Heated SB then adds gamma dt times the momentum from before the step, at the walls too, so that particles swing ever
+// wider and walls do not quite stop them (Kanao and Goto, Communications Physics 5, 153, 2022).
 // A bit is set where x < 0. The force is half the gain: with signs the integer gain of the bits, with positions the
 // same polynomial at (1 - x) / 2 in place of bits, so that terms of any degree act on what they name (higher-order SB,
 // Kanao and Goto, Appl. Phys. Express 16, 014501, 2023). Bits follow the signs one by one, so energies stay exact.
 //
-// option: 1 for discrete. table: dt, c0 / 2 in integer units, and by how much the pressure rises a step.
-// memory, for each 32 runs: positions (n x 32) and momenta (n x 32), float.
+// option: 1 for discrete; 1 for heated. table: dt, c0 / 2 in integer units, by how much the pressure rises a step, and
+// gamma dt.
+// memory, for each 32 runs: positions (n x 32), momenta (n x 32), and heated those from before the step (n x 32), float.
 // MOTION words of variable v at position v >> 1: 2 (v & 1) for how far from 0 it starts, on the side of its first bit,
 // at most 0.1; the next for its momentum, between -0.1 and 0.1.
 #pragma once
@@ -19,7 +22,7 @@ namespace gq {
 struct Oscillators {
     int32_t *positions, *momenta;
     GQ_MEMBER Oscillators(const Ensemble& e, int first_chain) {
-        positions = e.memory + int64_t(first_chain >> 5) * 64 * e.problem.n;
+        positions = e.memory + int64_t(first_chain >> 5) * (e.option[1] ? 96 : 64) * e.problem.n;
         momenta = positions + 32 * e.problem.n;
     }
 };
@@ -74,7 +77,9 @@ GQ int64_t bifurcation_step(Ensemble& e, const Problem& p, uint32_t* spins, int 
         const vf gain =
             e.option[0] ? to_float(lane_gain<STRATEGY>(p, v, spins)) : soft_gain<STRATEGY>(p, v, runs.positions);
         const vf force = gain * scale - load_float(runs.positions + 32 * v) * spring;
-        store_float(runs.momenta + 32 * v, load_float(runs.momenta + 32 * v) + force * dt);
+        const vf momentum = load_float(runs.momenta + 32 * v);
+        if (e.option[1]) store_float(runs.momenta + 32 * (p.n + v), momentum);
+        store_float(runs.momenta + 32 * v, momentum + force * dt);
     }
     const unsigned valid = lower_bits(count);
     int64_t flips = 0;
@@ -84,7 +89,9 @@ GQ int64_t bifurcation_step(Ensemble& e, const Problem& p, uint32_t* spins, int 
         const vb outside = (x > 1.0f) | (splat(-1.0f) > x);
         const vf inside = smaller(smaller(x, 1.0f) * -1.0f, 1.0f) * -1.0f;
         store_float(runs.positions + 32 * v, inside);
-        store(runs.momenta + 32 * v, keep(!outside, momentum));
+        vi left = keep(!outside, momentum);
+        if (e.option[1]) left = as_int(as_float(left) + load_float(runs.momenta + 32 * (p.n + v)) * e.table[3]);
+        store(runs.momenta + 32 * v, left);
         const unsigned before = spins[v], hit = (ballot(splat(0.0f) > inside) ^ before) & valid;
         if (!hit) continue;
         const auto rise = negate_if(spread(before), lane_gain<STRATEGY>(p, v, spins));

@@ -29,6 +29,17 @@ GQ int64_t boltzmann(float x) {
 GQ int64_t* founders(Ensemble& e) { return e.log; }
 GQ int64_t* record(Ensemble& e, int which) { return e.log + e.chains + 2 * which; }
 
+// The highest of some energies less the lowest; by one warp, which leaves the lowest in written[0].
+GQ int64_t energy_range(const int64_t* energy, int chains, int64_t* written) {
+    put(&written[0], energy[0]);
+    put(&written[1], -energy[0]);
+    each(chains, [&](int c) {
+        lower(&written[0], energy[c]);
+        lower(&written[1], -energy[c]);
+    });
+    return -written[1] - written[0];
+}
+
 // What it needs meanwhile, in e.memory: with C the chains, up to whole warps, 5 C + 32 words.
 struct Lottery {
     int64_t* cumulated;         // C: weights of the chains up to this one
@@ -40,6 +51,11 @@ GQ Lottery lottery(Ensemble& e) {
     const int c = (e.chains + 31) & ~31;
     int32_t* const words = e.memory + 2 * c;
     return {reinterpret_cast<int64_t*>(e.memory), words, words + c, words + 2 * c, words + 3 * c};
+}
+
+// floor(total part / 2^32) for a total of at most 2^62.
+GQ int64_t part_of(int64_t total, uint32_t part) {
+    return int64_t((uint64_t(total) >> 32) * part + ((uint64_t(total) & 0xffffffffu) * part >> 32));
 }
 
 // Of the points (j total + shift) / chains, j = 0, 1, ..., how many lie below `cumulated`; 64 bits hold the products
@@ -78,8 +94,7 @@ GQ void draw_lots(Ensemble& e, const Lottery& lot, int64_t* written, float scale
     put(&written[0], total);
     vu word[4];
     philox(splat(0u), splat(sweep), splat(0u), splat(unsigned(RESAMPLE)), seed, word);
-    const uint64_t u = bcast(word[0], 0);  // shift = floor(total u / 2^32)
-    const int64_t shift = int64_t((uint64_t(total) >> 32) * u + ((uint64_t(total) & 0xffffffffu) * u >> 32));
+    const int64_t shift = part_of(total, bcast(word[0], 0));
     each(chains, [&](int c) { lot.drawn[c] = points_below(lot.cumulated[c], total, shift, chains); });
     // Survivors keep their places. With d chains of those before i gone, their copies fill drawn[i - 1] - i + d places.
     int deaths = 0;

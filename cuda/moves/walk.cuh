@@ -9,24 +9,6 @@
 #include "resample.cuh"
 namespace gq {
 
-// 1 / x for a normal x > 0: a first guess from its bits, and four rounds of Newton, each doubling the digits.
-GQ vf reciprocal(const vf& x) {
-    vf r = as_float(splat(0x7ef311c7) - as_int(x));
-    for (int round = 0; round < 4; ++round) r = r * (splat(2.0f) - x * r);
-    return r;
-}
-
-// The highest energy less the lowest, as a float; by one warp, which keeps the highest in `written`.
-GQ float energy_range(Ensemble& e, int64_t* written) {
-    put(&written[0], e.energy[0]);
-    put(&written[1], -e.energy[0]);
-    each(e.chains, [&](int c) {
-        lower(&written[0], e.energy[c]);
-        lower(&written[1], -e.energy[c]);
-    });
-    return rounded(-written[1] - written[0]);
-}
-
 // Up to `steps` flips of each of 32 chains, each of a variable of its own. Step s takes the call at position s of its
 // chain: word 0 says whether, word 1 which, floor(word x n / 2^32).
 template <int STRATEGY>
@@ -58,7 +40,7 @@ GQ void advance_walk(Ensemble& e, int sweeps) {
     if (e.sweep == 0) found(e);
     const auto all = [&](int sweep) {
         resample<STRATEGY>(e, record(e, 0), sweep, [&] {
-            const float range = energy_range(e, record(e, 0));
+            const float range = rounded(energy_range(e.energy, e.chains, record(e, 0)));
             return range > 0.0f ? e.table[e.sweeps + sweep] * bcast(reciprocal(splat(range)), 0) : 0.0f;
         });
         each_warp_of_lanes(e, [&](const Problem& problem, uint32_t* spins, int w) {

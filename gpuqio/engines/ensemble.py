@@ -66,7 +66,7 @@ class Descriptor(ctypes.Structure):
 
 
 def inputs(layout: Layout, stage: Stage) -> dict[str, npt.NDArray[Any]]:
-    """What the kernels read and never write, by the field that points to it."""
+    """What the kernels are given, by the field that points to it; temperatures they may write, nothing else."""
     given = {
         "base": layout.base,
         "weights": layout.weights,

@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Purpose", "boltzmann", "neg_log_uniform", "philox", "threshold"]
+__all__ = ["Purpose", "boltzmann", "inverse_root", "neg_log_uniform", "philox", "reciprocal", "threshold"]
 
 Words = npt.NDArray[np.uint32]
 Float32s = npt.NDArray[np.float32]
@@ -67,6 +67,22 @@ def neg_log_uniform(words: Words) -> Float32s:
     for coefficient in _COEFFICIENTS[1:]:
         p = p * t + coefficient
     return (np.int32(24) - exponent).astype(np.float32) * np.float32(float.fromhex("0x1.62e43p-1")) - t * p
+
+
+def reciprocal(x: np.float32) -> np.float32:
+    """1 / x for a normal x > 0; operation for operation as in numeric.cuh."""
+    r = (np.int32(0x7EF311C7) - x.view(np.int32)).view(np.float32)
+    for _ in range(4):
+        r = r * (np.float32(2) - x * r)
+    return r
+
+
+def inverse_root(x: np.float32) -> np.float32:
+    """1 / sqrt(x) for a normal x > 0; operation for operation as in numeric.cuh."""
+    r = (np.int32(0x5F3759DF) - (x.view(np.int32) >> np.int32(1))).view(np.float32)
+    for _ in range(4):
+        r = r * (np.float32(1.5) - x * np.float32(0.5) * r * r)
+    return r
 
 
 def threshold(words: Words, temperature: npt.ArrayLike, rise_bits: int = 30) -> npt.NDArray[np.int64]:

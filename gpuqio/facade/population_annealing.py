@@ -34,9 +34,14 @@ class PopulationAnnealing(Solver[W]):
         timeout: seconds of solving after which the best so far is returned.
         content_type: of the problem on the wire.
         sweeps_per_replica: sweeps at each step, default 1.
-        resampling_strategy: ``"linear_schedule"`` or ``"geometric_schedule"``, what beta_start and beta_stop mean.
+        resampling_strategy: ``"linear_schedule"`` or ``"geometric_schedule"``, what beta_start and beta_stop mean; or
+            ``"constant_culling"``, ``"energy_variance"``, ``"friction_tensor"``: the steps between them are chosen on
+            the way, as `gpuqio.solvers.PopulationAnnealing` explains.
         constant_population: echoed; the population is constant in any case.
         beta_start, beta_stop: `beta` in two numbers.
+        friction_tensor_constant: of that strategy; above 0, default 1.
+        initial_culling_fraction: of ``"energy_variance"``; above 0, at most 1, default 0.5.
+        culling_fraction: of ``"constant_culling"``; above 0, at most 1, default 0.1.
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
 
@@ -66,6 +71,9 @@ class PopulationAnnealing(Solver[W]):
         constant_population: bool | None = None,
         beta_start: float | None = None,
         beta_stop: float | None = None,
+        friction_tensor_constant: float | None = None,
+        initial_culling_fraction: float | None = None,
+        culling_fraction: float | None = None,
         number_of_solutions: int | None = None,
         cost_limit: float | None = None,
     ) -> None:
@@ -83,6 +91,9 @@ class PopulationAnnealing(Solver[W]):
             "constant_population": constant_population,
             "beta_start": beta_start,
             "beta_stop": beta_stop,
+            "friction_tensor_constant": friction_tensor_constant,
+            "initial_culling_fraction": initial_culling_fraction,
+            "culling_fraction": culling_fraction,
             "number_of_solutions": number_of_solutions,
             "cost_limit": cost_limit,
         }

@@ -22,6 +22,8 @@ class SimulatedBifurcationMachine(Solver[W]):
         C: strength of the forces, 1/cost; None or 0: from the problem's coefficients.
         algo: "2.0", discrete (the default), or "1.5", ballistic.
         auto: choose `algo` and `dt` by trying; `loops` is then ignored.
+        heated: let momenta grow by themselves, so that runs leave local minima (Kanao and Goto, Communications
+            Physics 5, 153, 2022); default: no. `auto` leaves it as given. An extension: Toshiba's machine had none.
         seed: of the random numbers. The same seed gives the same answer everywhere.
     """
 
@@ -43,6 +45,7 @@ class SimulatedBifurcationMachine(Solver[W]):
         algo: str | None = None,
         auto: bool | None = None,
         *,
+        heated: bool | None = None,
         seed: int | None = None,
     ) -> None:
         params = {
@@ -55,6 +58,7 @@ class SimulatedBifurcationMachine(Solver[W]):
             "C": C,
             "algo": algo,
             "auto": auto,
+            "heated": heated,
             "seed": seed,
         }
         super().__init__(workspace, name, provider_id="toshiba", nested_params=False, params=params)

@@ -35,6 +35,7 @@ class Kind(IntEnum):
     BIFURCATION = 5
     CLUSTER = 6
     EXHAUSTIVE = 7
+    ADAPTIVE = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidParameter
 from gpuqio.pack import Layout
+from gpuqio.solvers.adaptive_steps import AdaptiveReweighting, Pace
 from gpuqio.solvers.base import OneStage, Plan
 from gpuqio.solvers.doubling import Doubling
 from gpuqio.solvers.move import Int64s, Kind, Move
-from gpuqio.solvers.resampling import MOST_CHAINS, UNIT_WEIGHT, families, float_table, log_words, memory_words
+from gpuqio.solvers.resampling import MOST_CHAINS, families, float_table, free_energies, log_words, memory_words
 from gpuqio.solvers.schedules import Range, check_range
 from gpuqio.solvers.settings import Settings, number, spelled, whole
 from gpuqio.solvers.simulated_annealing import beta_range
@@ -35,11 +36,19 @@ DEFAULT_SWEEPS = 10_000
 DEFAULT_POPULATION = 72  # the service's threads
 DEFAULT_ALPHA = 2.0
 MOST_SWEEPS = 10_000_000  # some numbers a sweep are kept
-STRATEGIES = {"linear_schedule": "linear", "geometric_schedule": "geometric"}
+SCHEDULES = {"linear_schedule": "linear", "geometric_schedule": "geometric"}
+
+ADAPTIVE = {
+    "friction_tensor": (Pace.FRICTION, "friction_tensor_constant", 1.0),
+    "energy_variance": (Pace.VARIANCE, "initial_culling_fraction", 0.5),
+    "constant_culling": (Pace.CULLING, "culling_fraction", 0.1),
+}
+"""Strategy: how it chooses, the parameter that says how much, and its default."""
 
 TUNABLES = (
     *("alpha", "population", "sweeps", "sweeps_per_replica", "constant_population", "resampling_strategy"),
     *("beta", "beta_start", "beta_stop"),
+    *(parameter for _, parameter, _ in ADAPTIVE.values()),
 )
 
 
@@ -66,21 +75,18 @@ class Reweighting(Move):
         """``betas``, ``ln_z``, and the families of `resampling.families`; see `PopulationAnnealing`."""
         if sweeps == 0:
             return {}
-        total, lowest = log[stage.chains :].reshape(-1, 2)[:sweeps].T
-        betas = stage.betas[:sweeps]
-        grown = self.table(layout, stage)[:sweeps] > 0
-        ratio = np.zeros(sweeps)
-        ratio[grown] = np.log(total[grown] / (stage.chains * UNIT_WEIGHT))
-        ratio -= np.diff(betas, prepend=0.0) * (lowest * layout.fixed.unit)
-        ln_z = layout.num_variables * math.log(2) + np.cumsum(ratio) - betas * layout.problem.constant
-        ends = np.flatnonzero(np.diff(betas, append=np.inf))  # the last sweep at each beta
-        found = {"betas": betas[ends].tolist(), "ln_z": ln_z[ends].tolist()}
+        totals, lowest = log[stage.chains :].reshape(-1, 2)[:sweeps].T
+        found = free_energies(layout, stage.chains, stage.betas[:sweeps], totals, lowest)
         return {**found, **families(log[: stage.chains])}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PopulationAnnealing(Settings):
     """A population under one beta schedule, resampled at each step of it and then swept.
+
+    The schedule is given, or chosen on the way: with an adaptive `resampling_strategy` the energies of the population
+    after the sweeps of a step decide how far the next one goes, never past beta_stop. Steps that are left over stay at
+    beta_stop; where `sweeps` are too few, the run ends before it. ``betas`` says.
 
     The population starts at beta 0, so the first beta may be 0 or more. `report.statistics` of a result has
 
@@ -98,8 +104,20 @@ class PopulationAnnealing(Settings):
         sweeps_per_replica: sweeps at each step, at least 1; default 1. The two multiplied: at most 10^7.
         beta: the inverse temperatures, not decreasing, from 0 or more.
         beta_start, beta_stop: the same in two numbers; `beta` goes first where both are given. Default: linear from 0,
-            or geometric from where the population is nearly uniform, to the coldest temperature worth visiting.
-        resampling_strategy: "linear_schedule" (default) or "geometric_schedule", what beta_start and beta_stop mean.
+            or geometric from where the population is nearly uniform, to the coldest temperature worth visiting. Of an
+            adaptive strategy the first beta and the last; the default is from 0, and of `beta` only its ends count.
+        resampling_strategy: what lies between them.
+            "linear_schedule" (default), "geometric_schedule": a schedule, in even steps or equal ratios.
+            "constant_culling": steps after which a fraction `culling_fraction` of the members is expected to have no
+            copy (Amey, Machta, Phys. Rev. E 97, 033301, 2018).
+            "energy_variance": steps of `initial_culling_fraction` over the standard deviation of the energies; where
+            these are normally distributed that culls 0.4 of it.
+            "friction_tensor": steps of `friction_tensor_constant` over sqrt(sigma tau), equal steps of thermodynamic
+            length (Sivak, Crooks, Phys. Rev. Lett. 108, 190602, 2012): sigma is the variance of the energies, tau
+            their correlation time in sweeps, as `adaptive_steps.Pace` measures them.
+        culling_fraction: above 0, at most 1; default 0.1.
+        initial_culling_fraction: above 0, at most 1; default 0.5.
+        friction_tensor_constant: above 0; default 1.
         constant_population: checked and echoed; the population is constant in any case, as that has less noise.
         alpha: above 1; default 2. Checked and echoed. The service threw the population away and started again in the
             middle of the schedule when population / rho_t fell below it; here an anneal is never thrown away.
@@ -114,6 +132,9 @@ class PopulationAnnealing(Settings):
     beta: Range | None = None
     beta_start: float | None = None
     beta_stop: float | None = None
+    friction_tensor_constant: float | None = None
+    initial_culling_fraction: float | None = None
+    culling_fraction: float | None = None
 
     walks_groups: ClassVar[bool] = True
 
@@ -125,13 +146,17 @@ class PopulationAnnealing(Settings):
         whole("sweeps_per_replica", self.sweeps_per_replica, 1, most)
         for name in ("alpha", "beta_start", "beta_stop"):
             number(name, getattr(self, name))
+        _positive("friction_tensor_constant", self.friction_tensor_constant)
+        _positive("initial_culling_fraction", self.initial_culling_fraction, most=1)
+        _positive("culling_fraction", self.culling_fraction, most=1)
         if self.alpha is not None and self.alpha <= 1:
             raise _refused("alpha", self.alpha, f"alpha must be greater than 1.0; found alpha={self.alpha}.")
         if not isinstance(self.constant_population, bool | None):
             why = f"constant_population must be true or false; found constant_population={self.constant_population!r}."
             raise _refused("constant_population", self.constant_population, why)
-        if self.resampling_strategy not in (None, *STRATEGIES):
-            why = f"resampling_strategy must be one of {', '.join(STRATEGIES)}; found {self.resampling_strategy!r}."
+        strategies = (*SCHEDULES, *ADAPTIVE)
+        if self.resampling_strategy not in (None, *strategies):
+            why = f"resampling_strategy must be one of {', '.join(strategies)}; found {self.resampling_strategy!r}."
             raise _refused("resampling_strategy", self.resampling_strategy, why)
         check_range("beta", self.beta, increasing=True)
         start, stop = self.beta_start, self.beta_stop
@@ -145,7 +170,8 @@ class PopulationAnnealing(Settings):
 
     @property
     def kind(self) -> str:
-        return STRATEGIES[self.resampling_strategy or "linear_schedule"]
+        """Of the range from beta_start to beta_stop."""
+        return SCHEDULES.get(self.resampling_strategy or "", "linear")
 
     @property
     def is_parameter_free(self) -> bool:
@@ -164,13 +190,23 @@ class PopulationAnnealing(Settings):
         if not self.is_parameter_free:
             beta = self._range(layout)
             steps, each = self.sweeps or DEFAULT_SWEEPS, self.sweeps_per_replica or 1
-            stage = _stage(np.repeat(beta.values(steps), each), self.population or DEFAULT_POPULATION, seed)
+            move, betas = self._move(each), np.repeat(beta.values(steps), each)
+            if isinstance(move, AdaptiveReweighting):
+                betas[each:], betas[:each] = beta.final, beta.initial
+            stage = _stage(betas, self.population or DEFAULT_POPULATION, seed, move)
             return OneStage(stage, partial(self._echo, beta, each))
         beta = Range("geometric", *_ends(layout, "geometric"))
         least = min(2048, 64 << min(layout.num_variables, 5))
         make = partial(_search_stage, beta, seed)
         found = replace(self, timeout=None)  # which would ask for another search
         return Doubling(make, partial(found._echo, beta, 1), first=64, least=least, most=1 << 20)
+
+    def _move(self, each: int) -> Move:
+        if self.resampling_strategy not in ADAPTIVE:
+            return Reweighting()
+        pace, parameter, default = ADAPTIVE[self.resampling_strategy]
+        given = getattr(self, parameter)
+        return AdaptiveReweighting(pace, default if given is None else float(given), each)
 
     def _range(self, layout: Layout) -> Range:
         """beta as given; or beta_start to beta_stop, the one that is left open as usual, or where the other is."""
@@ -187,14 +223,18 @@ class PopulationAnnealing(Settings):
 
     def _echo(self, beta: Range, each: int, stage: Stage) -> Mapping[str, object]:
         """The parameters with all that was left open filled in."""
+        shape: dict[str, Any] = {"beta": beta}
+        if isinstance(stage.move, AdaptiveReweighting):
+            _, parameter, _ = ADAPTIVE[self.resampling_strategy or ""]
+            shape = {"beta": None, parameter: stage.move.constant}
         return replace(
             self,
+            **shape,
             alpha=DEFAULT_ALPHA if self.alpha is None else self.alpha,
             population=stage.chains,
             sweeps=stage.sweeps // each,
             sweeps_per_replica=each,
             constant_population=self.constant_population in (None, True),
-            beta=beta,
             beta_start=beta.initial,
             beta_stop=beta.final,
             seed=stage.seed,
@@ -205,11 +245,11 @@ SEARCHED_POPULATION = 64
 
 
 def _search_stage(beta: Range, seed: int, sweeps: int) -> Stage:
-    return _stage(beta.values(sweeps), SEARCHED_POPULATION, seed)
+    return _stage(beta.values(sweeps), SEARCHED_POPULATION, seed, Reweighting())
 
 
-def _stage(betas: npt.NDArray[np.float64], population: int, seed: int) -> Stage:
-    return Stage(population, len(betas), betas, exchange=False, seed=seed, move=Reweighting())
+def _stage(betas: npt.NDArray[np.float64], population: int, seed: int, move: Move) -> Stage:
+    return Stage(population, len(betas), betas, exchange=False, seed=seed, move=move)
 
 
 def _ends(layout: Layout, kind: str) -> tuple[float, float]:
@@ -219,6 +259,13 @@ def _ends(layout: Layout, kind: str) -> tuple[float, float]:
     if kind == "geometric":
         return 1 / (hottest * math.sqrt(layout.num_variables)), 1 / coldest
     return 0.0, beta_range(layout)[1]
+
+
+def _positive(name: str, value: float | None, most: float | None = None) -> None:
+    number(name, value)
+    if value is not None and (value <= 0 or (most is not None and value > most)):
+        bound = "" if most is None else f" and at most {most}"
+        raise _refused(name, value, f"{name} must be greater than 0{bound}; found {name}={value}.")
 
 
 def _refused(name: str, value: object, message: str) -> InvalidParameter:

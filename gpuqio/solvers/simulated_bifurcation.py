@@ -2,6 +2,8 @@
 
 Goto et al., "High-performance combinatorial optimization based on classical mechanics", Science Advances 7, eabe7953
 (2021): ballistic SB (Toshiba's algorithm 1.5) and discrete SB (2.0). A loop is 160 runs from random places.
+Heated SB is Kanao and Goto's, "Simulated bifurcation assisted by thermal fluctuation", Communications Physics 5, 153
+(2022).
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ RUNS = 160
 """Of a loop, as many as Toshiba's machine made."""
 
 BALLISTIC, DISCRETE = "1.5", "2.0"
+HEAT = {BALLISTIC: 0.5, DISCRETE: 0.06}
+"""Rates at which momenta grow in heated SB: Kanao and Goto's gamma for K2000, as other implementations quote it."""
+
 DEFAULT_TIMEOUT = 10.0
 MOST_STEPS, MOST_LOOPS = 10**8, 10**7
 TUNED = tuple(product((DISCRETE, BALLISTIC), (1.0, 0.5, 0.25)))
@@ -45,25 +50,27 @@ class Bifurcation(Move):
         algo: whether forces are taken at the positions ("1.5") or at their signs ("2.0").
         dt: the time step.
         C: strength of the forces, 1/cost.
+        heated: whether momenta grow by themselves.
     """
 
     kind: ClassVar[Kind] = Kind.BIFURCATION
     algo: str
     dt: float
     C: float
+    heated: bool = False
 
     @property
     def options(self) -> tuple[int, int, int, int]:
-        return int(self.algo == DISCRETE), 0, 0, 0
+        return int(self.algo == DISCRETE), int(self.heated), 0, 0
 
     def table(self, layout: Layout, stage: Stage) -> npt.NDArray[np.float32]:
-        """The time step, the strength in integer units for a force of two, and the pressure's rise a step."""
+        """The time step, the strength in integer units for a force of two, the pressure's rise and the heat a step."""
         scale = min(max(self.C * layout.fixed.unit / 2, 2.0**-60), 2.0**60)  # so that no product is 0 or infinite
-        return np.array([self.dt, scale, 1 / stage.sweeps], np.float32)
+        return np.array([self.dt, scale, 1 / stage.sweeps, HEAT[self.algo] * self.dt], np.float32)
 
     def memory(self, layout: Layout, stage: Stage) -> int:
-        """A position and a momentum a variable and run, runs filled up to 32."""
-        return -(-stage.chains // 32) * 64 * layout.num_variables
+        """A position and a momentum a variable and run, heated also the last momentum; runs filled up to 32."""
+        return -(-stage.chains // 32) * (96 if self.heated else 64) * layout.num_variables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +90,8 @@ class SimulatedBifurcation(Settings):
         algo: "2.0", discrete (the default), or "1.5", ballistic.
         auto: try both algorithms with dt 1, 1/2 and 1/4, round after round, until a round gains nothing. `algo`, `dt`
             and `loops` are then ignored.
+        heated: add `HEAT` times the momentum to its rate of change, at the walls too (Kanao and Goto 2022, heated SB).
+            Not Toshiba's. `auto` leaves it as it is given.
     """
 
     timeout: float | None = DEFAULT_TIMEOUT
@@ -92,9 +101,10 @@ class SimulatedBifurcation(Settings):
     C: float | None = None
     algo: str | None = None
     auto: bool | None = None
+    heated: bool | None = None
 
     target: ClassVar[str] = "toshiba.sbm.ising"
-    own: ClassVar[tuple[str, ...]] = ("steps", "loops", "dt", "C", "algo", "auto")
+    own: ClassVar[tuple[str, ...]] = ("steps", "loops", "dt", "C", "algo", "auto", "heated")
     walks_windows: ClassVar[bool] = False
     most_solutions: ClassVar[int] = 1000
 
@@ -111,6 +121,7 @@ class SimulatedBifurcation(Settings):
         if self.algo not in (None, BALLISTIC, DISCRETE):
             raise _refused("algo", self.algo, f'"{DISCRETE}" or "{BALLISTIC}"')
         truth("auto", self.auto)
+        truth("heated", self.heated)
 
     @property
     def shape(self) -> Shape:
@@ -134,7 +145,9 @@ class SimulatedBifurcation(Settings):
         tried: Sequence[tuple[str, float]] = TUNED if self.auto else [(self.algo or DISCRETE, self.dt or 1.0)]
         times = [float(dt) for _, dt in tried]
         strengths = [float(self.C)] * len(tried) if self.C else default_strengths(layout, times)
-        moves = [Bifurcation(*setting) for setting in zip((algo for algo, _ in tried), times, strengths, strict=True)]
+        algos = [algo for algo, _ in tried]
+        heated = bool(self.heated)
+        moves = [Bifurcation(*setting, heated) for setting in zip(algos, times, strengths, strict=True)]
         return Loops(self, moves, steps, seed, 1 if self.loops is None else self.loops or MOST_LOOPS)
 
 

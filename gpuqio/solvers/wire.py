@@ -36,7 +36,7 @@ from gpuqio.solvers.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.solvers.tabu import Tabu
 from gpuqio.solvers.tabu_search import TabuSearch
 
-__all__ = ["TARGETS", "parse"]
+__all__ = ["COMMON", "OTHER_NAMES", "PARAMETERS", "TARGETS", "TOSHIBA_NAMES", "parse"]
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that a parameter-free search may take where no timeout is given (the service's default)."""
@@ -44,37 +44,53 @@ DEFAULT_TIMEOUT = 5.0
 MOST_MILLISECONDS = 2**53
 """Of a timeout."""
 
-_COMMON = ("seed", "timeout", "number_of_solutions", "cost_limit")
-_OTHER_NAMES = {
+COMMON = ("seed", "timeout", "number_of_solutions", "cost_limit")
+PARAMETERS: Mapping[type, tuple[str, ...]] = {
+    Exhaustive: ("all_optima",),
+    ParallelTempering: ("sweeps", "replicas", "all_betas", "restarts", "cluster_moves", "feedback_ladder"),
+    PathRelinking: PathRelinking.own,
+    PopulationAnnealing: population_annealing.TUNABLES,
+    Pticm: Pticm.own,
+    QuantumMonteCarlo: quantum_monte_carlo.TUNABLES,
+    SimulatedAnnealing: ("sweeps", "restarts", "beta_start", "beta_stop"),
+    SimulatedBifurcation: SimulatedBifurcation.own,
+    SubstochasticMonteCarlo: substochastic_monte_carlo.TUNABLES,
+    Tabu: ("sweeps", "tabu_tenure", "tabu_tenure_rand_max", "restarts"),
+    TabuSearch: TabuSearch.own,
+}
+"""What each solver takes besides."""
+
+OTHER_NAMES = {
     "step_limit": "sweeps",
     "time_limit": "timeout",
     "transverse_field_high": "transverse_field_start",
     "transverse_field_low": "transverse_field_stop",
 }
+TOSHIBA_NAMES = {"maxout": "number_of_solutions", "target": "cost_limit"}
 
 
 def _parallel_tempering(given: dict[str, Any]) -> Solver:
     if given.get("all_betas") is not None:
         given["all_betas"] = _betas(given["all_betas"])
-    known = _known(given, "sweeps", "replicas", "all_betas", "restarts", "cluster_moves", "feedback_ladder")
+    known = _known(given, *PARAMETERS[ParallelTempering])
     if ParallelTempering(**known).is_parameter_free:  # by its target it is not
         known["sweeps"] = parallel_tempering.DEFAULT_SWEEPS
     return ParallelTempering(**known)
 
 
 def _simulated_annealing(given: dict[str, Any]) -> Solver:
-    known = _known(given, "sweeps", "restarts", "beta_start", "beta_stop")
+    known = _known(given, *PARAMETERS[SimulatedAnnealing])
     if SimulatedAnnealing(**known).is_parameter_free:
         known["sweeps"] = simulated_annealing.DEFAULT_SWEEPS
     return SimulatedAnnealing(**known)
 
 
 def _exhaustive(given: dict[str, Any]) -> Solver:
-    return Exhaustive(**_known(given, "all_optima"))
+    return Exhaustive(**_known(given, *PARAMETERS[Exhaustive]))
 
 
 def _population_annealing(given: dict[str, Any]) -> Solver:
-    known = _known(given, *population_annealing.TUNABLES)
+    known = _known(given, *PARAMETERS[PopulationAnnealing])
     if "beta" in known:
         known["beta"] = read_range("beta", known["beta"])
     if PopulationAnnealing(**known).is_parameter_free:
@@ -83,11 +99,11 @@ def _population_annealing(given: dict[str, Any]) -> Solver:
 
 
 def _quantum_monte_carlo(given: dict[str, Any]) -> Solver:
-    return QuantumMonteCarlo(**_known(given, *quantum_monte_carlo.TUNABLES))
+    return QuantumMonteCarlo(**_known(given, *PARAMETERS[QuantumMonteCarlo]))
 
 
 def _substochastic_monte_carlo(given: dict[str, Any]) -> Solver:
-    known = _known(given, *substochastic_monte_carlo.TUNABLES)
+    known = _known(given, *PARAMETERS[SubstochasticMonteCarlo])
     for name in known.keys() & {"alpha", "beta"}:
         known[name] = read_range(name, known[name])
     if SubstochasticMonteCarlo(**known).is_parameter_free:
@@ -96,7 +112,7 @@ def _substochastic_monte_carlo(given: dict[str, Any]) -> Solver:
 
 
 def _tabu(given: dict[str, Any]) -> Solver:
-    known = _known(given, "sweeps", "tabu_tenure", "tabu_tenure_rand_max", "restarts")
+    known = _known(given, *PARAMETERS[Tabu])
     if Tabu(**known).is_parameter_free:
         known["sweeps"] = tabu.DEFAULT_SWEEPS
     return Tabu(**known)
@@ -116,10 +132,10 @@ def _oneqbit(make: Callable[..., Solver], own: Sequence[str]) -> Callable[[dict[
 
 
 def _toshiba(given: dict[str, Any]) -> Solver:
-    known = _known(given, *SimulatedBifurcation.own)
+    known = _known(given, *PARAMETERS[SimulatedBifurcation])
     whole("maxout", given.get("maxout"), 1, SimulatedBifurcation.most_solutions)
     number("target", given.get("target"))
-    for name, other in (("number_of_solutions", "maxout"), ("cost_limit", "target")):
+    for other, name in TOSHIBA_NAMES.items():
         if other in given:
             known[name] = given[other]
     return SimulatedBifurcation(**known)
@@ -180,14 +196,14 @@ def parse(target: str, params: Mapping[str, object]) -> Solver:
             continue
         if isinstance(value, np.generic | np.ndarray):
             value = value.tolist()
-        if name in _OTHER_NAMES:
-            spelling[_OTHER_NAMES[name]] = name
-        given[_OTHER_NAMES.get(name, name)] = value
+        if name in OTHER_NAMES:
+            spelling[OTHER_NAMES[name]] = name
+        given[OTHER_NAMES.get(name, name)] = value
     return make({**given, "spelling": spelling or None})
 
 
 def _known(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: given[name] for name in (*_COMMON, "spelling", *names) if given.get(name) is not None}
+    return {name: given[name] for name in (*COMMON, "spelling", *names) if given.get(name) is not None}
 
 
 def _betas(value: object) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from gpuqio.engines.reference.adaptive import Adaptive
 from gpuqio.engines.reference.bifurcation import Bifurcation
 from gpuqio.engines.reference.cluster import Cluster
 from gpuqio.engines.reference.exhaustive import Exhaustive
@@ -33,6 +34,7 @@ _SWEEPERS: Mapping[Kind, Callable[[Layout, Stage], Sweeper]] = {
     Kind.TABU: Tabu,
     Kind.BIFURCATION: Bifurcation,
     Kind.CLUSTER: Cluster,
+    Kind.ADAPTIVE: Adaptive,
 }
 
 

@@ -22,12 +22,12 @@ _TENTH, _HALF, _ONE = np.float32(0.1), np.float32(0.5), np.float32(1)
 
 class Bifurcation:
     """All momenta are driven by the forces at the old positions (discrete: at their signs), then all positions move,
-    and bits follow their signs one variable after another."""
+    and bits follow their signs one variable after another. Heat comes last: a share of the old momenta."""
 
     def __init__(self, layout: Layout, stage: Stage) -> None:
         self._layout, self._stage = layout, stage
-        self._discrete = bool(stage.move.options[0])
-        self._dt, self._scale, self._pressure = stage.move.table(layout, stage)
+        self._discrete, self._heated, *_ = map(bool, stage.move.options)
+        self._dt, self._scale, self._pressure, self._heat = stage.move.table(layout, stage)
         self._entries = [_entries(layout, v) for v in range(layout.num_variables)]
 
     def sweep(self, out: Outcome) -> None:
@@ -35,12 +35,15 @@ class Bifurcation:
         if out.sweeps == 0:
             self._place(out)
         spring = _ONE - np.float32(out.sweeps) * self._pressure
+        before = self._momenta.copy()
         for v in range(n):
             gain = self._hard_gain(out, v) if self._discrete else self._soft_gain(v)
             self._momenta[:, v] += (gain * self._scale - self._positions[:, v] * spring) * self._dt
         for v in range(n):
             x = self._positions[:, v] + self._momenta[:, v] * self._dt
             self._momenta[abs(x) > 1, v] = 0
+            if self._heated:
+                self._momenta[:, v] += before[:, v] * self._heat
             self._positions[:, v] = np.clip(x, -_ONE, _ONE)
             flip(out, v, (x < 0) != (out.bits[:, v] == 1), rise(self._layout, out.bits, v))
 

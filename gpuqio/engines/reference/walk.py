@@ -6,7 +6,7 @@ import numpy as np
 
 from gpuqio.engines.reference.outcome import Outcome, flip, rise
 from gpuqio.engines.reference.population import resample
-from gpuqio.engines.streams import Purpose, philox
+from gpuqio.engines.streams import Purpose, philox, reciprocal
 from gpuqio.pack import Layout
 from gpuqio.solvers.stage import Stage
 
@@ -37,12 +37,6 @@ class Walk:
 
 
 def _reciprocal_range(out: Outcome) -> np.float32:
-    """1 / (highest energy - lowest), 0 if they are equal; by Newton's rounds as in walk.cuh."""
+    """1 / (highest energy - lowest), 0 if they are equal."""
     x = np.float32(out.energies.max() - out.energies.min())
-    if x == 0:
-        return np.float32(0)
-    guess = (np.int32(0x7EF311C7) - x.reshape(1).view(np.int32)).view(np.float32)
-    r = np.float32(guess[0])
-    for _ in range(4):
-        r = r * (np.float32(2) - x * r)
-    return r
+    return reciprocal(x) if x > 0 else np.float32(0)

@@ -17,11 +17,19 @@ GQ int first_of(const Ensemble& e, int warp) { return e.first_chain + 32 * warp;
 GQ int chains_of(const Ensemble& e, int warp) { return 32 * warp + 32 <= e.chains ? 32 : e.chains & 31; }
 GQ unsigned lower_bits(int count) { return count == 32 ? ~0u : (1u << count) - 1u; }
 
+GQ Matrix matrix_of(const Ensemble& e, const void* weights, int words) { return {weights, 32 * words, e.weight_bytes}; }
+
+// WINDOW: chain `c` is better than its best so far.
+GQ void keep_best(Ensemble& e, int c, int words, const uint32_t* spins, int64_t energy) {
+    each(words, [&](int k) { e.best_spins[int64_t(c) * words + k] = spins[k]; });
+    each(1, [&](int) { lower(&e.lowest, e.best_energy[c] = energy); });
+}
+
 // Sweep `sweep` of every chain that is this warp's, and the best of each kept. Warps take groups of chains in turn.
 template <int WORDS>
 GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
     const int words = WORDS ? WORDS : window_words(e.problem);
-    const Matrix matrix = {weights, 32 * words, e.weight_bytes};
+    const Matrix matrix = matrix_of(e, weights, words);
     int64_t flips = 0;
     const int end = e.first_chain + e.chains, group = window_group(words);
     vu draws[4];
@@ -32,13 +40,28 @@ GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
         flips += window_sweep<WORDS>(e.problem.n, matrix, e.gains + int64_t(c) * words * 32, spins, temperature,
                                      unsigned(c), unsigned(sweep), seed_of(e), words * i, draws, energy);
         put(&e.energy[c], energy);
-        if (energy < e.best_energy[c]) {
-            each(words, [&](int k) { e.best_spins[int64_t(c) * words + k] = spins[k]; });
-            each(1, [&](int) { lower(&e.lowest, e.best_energy[c] = energy); });
-        }
+        if (energy < e.best_energy[c]) keep_best(e, c, words, spins, energy);
         if (++i == group) {
             i = 0;
             c += group * (team_size() - 1);
+        }
+    }
+    each(1, [&](int) { add(&e.flips, flips); });
+}
+
+// The same for a move that draws for 32 chains side by side and then walks them one by one: move(words, first, count)
+// makes it for chains first, first + team_size(), ... and returns the number of flips.
+template <class F>
+GQ void each_warp_of_windows(Ensemble& e, F move) {
+    const int words = window_words(e.problem), end = e.first_chain + e.chains, step = team_size();
+    int64_t flips = 0;
+    for (int first = e.first_chain + team_rank(); first < end; first += 32 * step) {
+        const int count = population(ballot(splat(end) > as_int(lane()) * step + first));
+        flips += move(words, first, count);
+        for (int l = 0; l < count; ++l) {
+            const int c = first + l * step;
+            const int64_t energy = e.energy[c];
+            if (energy < e.best_energy[c]) keep_best(e, c, words, e.spins + int64_t(c) * words, energy);
         }
     }
     each(1, [&](int) { add(&e.flips, flips); });
@@ -170,7 +193,7 @@ GQ unsigned last_bits(const Problem& p, int word) {
 
 GQ void start_windows(Ensemble& e, int warp, const uint32_t* initial) {
     const int words = window_words(e.problem);
-    const Matrix matrix = {e.problem.weights, 32 * words, e.weight_bytes};
+    const Matrix matrix = matrix_of(e, e.problem.weights, words);
     vu random[4];
     for (int k = 0; k < words; ++k) {
         if ((k & 3) == 0)

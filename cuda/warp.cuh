@@ -8,17 +8,20 @@
 //   uniform(b) the same condition in every lane               bcast(x, l)  lane l's value, uniform
 //   keep(c, x)   x where c, else 0                            negate_if(c, x)   -x where c, else x
 //   add_if(x, c, y)   x + y where c, else x                   held(x)   uniform x, made once and kept in a register
-//   plus_minus(x, c, y)   x - y where c, else x + y
+//   plus_minus(x, c, y)   x - y where c, else x + y           either(c, x, y)   x where c, else y
+//   minimum(x), sum(x)   of all lanes' int32, uniform
 //   load/store   32 consecutive elements                      add_each   64-bit memory += lane values
 //   load_int   32 consecutive integers of any width
 //   mul_wide   32 x 32 -> 64 bits, as high and low word       first/population   lowest set bit, number of set bits
 //   in_pieces(x, f)   f on the four values of x, on a CPU a few lanes of each at a time
+//   in_parts(f)   f(part), on a CPU a few lanes at a time: part(x) are those of a value x, part.set(x, y) puts them there
 //   pick(x, i)   x[i] of four lane values, i uniform      transpose(x)   x[a] of lane 4q + b becomes x[b] of lane 4q + a
 //
 // Work on memory that is not 32 lanes wide:
 //   put(p, x)      one uniform value                          each(n, f)   f(0), ..., f(n-1), in any order
 //   load_few<N>(p, x), put_few<N>(p, x)   N uniform values, p a multiple of their size
-//   sum_of(n, f)   f(0) + ... + f(n-1) in 64 bits, uniform
+//   sum(n, f)      f(0) + ... + f(n-1), int32, uniform
+//   wide_sum(n, f)   f(0) + ... + f(n-1) in 64 bits, uniform
 //   vote(n, f)     the word of f(0), ..., f(n-1), n <= 32     mine(x, l)   lane l's value, for f(l) inside vote
 //   add(p, x), lower(p, x)   *p += x, *p = min(*p, x), safely from several warps
 //

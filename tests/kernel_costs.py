@@ -18,6 +18,7 @@ lane_*      entries                 what four more entries add to it
 near_*_w    both                    the same for w times 32 chains at once, all from shared memory
             groups                  lane_grouped: what six groups add to a variable without them, without a flip
 tabu_*      variable                one variable looked at by 32 walkers, where they keep gains
+tabu_window window                  32 variables looked at by one walker
 ==========  ======================  =================================================================================
 """
 
@@ -48,6 +49,9 @@ WINDOWS = 32
 PLANES_VARIABLES = 8
 CALL_MULTIPLIES = 18
 """Long multiplications that a call of the generator has at least: 20, but those of constants are taken out of loops."""
+
+RATIOS = ("9e3779b9", "61c88647", "c6ef3720", "3910c8e0")
+"""The golden ratio and 32 times it, each as an addition and as a subtraction."""
 
 Path = list[Instruction]
 
@@ -93,7 +97,7 @@ def unit_costs(name: str, kernel: Kernel) -> dict[str, int]:
         few, more = (len(lane_path(flow, name, entries)) // 8 for entries in (2, ENTRIES))
         return {"variable": few, "entries": more - few}
     if name.startswith("tabu") and name != "tabu_grouped":
-        return {"variable": _looked_at(flow)}
+        return {"window" if name == "tabu_window" else "variable": _looked_at(flow)}
     return {}
 
 
@@ -160,8 +164,8 @@ def lane_path(flow: Flow, name: str, entries: int) -> Path:
 
 
 def _looked_at(flow: Flow) -> int:
-    """Of the loop that ranks variables by the golden ratio (as an addition or a subtraction), with 3 loads each."""
-    ranks = [i for i in flow.reachable if any(ratio in i.operands.lower() for ratio in ("9e3779b9", "61c88647"))]
+    """Of the loop that ranks variables by the golden ratio, or windows by 32 times it, with 3 loads each."""
+    ranks = [i for i in flow.reachable if any(ratio in i.operands.lower() for ratio in RATIOS)]
     looks = (loop for loop in flow.loops if any(i in ranks for block in loop.body for i in flow.blocks[block]))
     path = flow.turn(next(looks), 0, lambda state, _: state, lambda _: True)
     return 3 * len(path) // sum(instruction.name == "LD" for instruction in path)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
+from gpuqio.pack import Layout, pack
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.terms import MAX_ID, SlcTerm, Term
 
@@ -14,6 +16,7 @@ __all__ = [
     "dense_problems",
     "grouped_problems",
     "klocal_problems",
+    "packed",
     "problem_types",
     "problems",
     "sparse_problems",
@@ -103,3 +106,11 @@ def configurations(problem: Problem) -> st.SearchStrategy[dict[int, int]]:
     """Configurations of a problem's variables."""
     values = st.sampled_from([-1, 1] if problem.problem_type.spins else [0, 1])
     return st.fixed_dictionaries(dict.fromkeys(problem.variables.tolist(), values))
+
+
+def packed(problem: Problem, dense: bool) -> Layout:
+    """Quadratic problems dense or sparse as said, whatever their size; those without couplings are sparse."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gpuqio.pack.layout.DENSE_DEGREE", 0.0 if dense else 1e9)
+        patch.setattr("gpuqio.pack.layout.DENSE_SHARE", 0.0)
+        return pack(problem)

@@ -151,6 +151,8 @@ CASES: dict[str, tuple[Layout, Stage, int]] = {
     "adaptive_product": (klocal(20, 17, ProblemType.pubo), adaptive(70, Pace.FRICTION, 0.3, each=2), 99 * 1024),
     "adaptive_grouped": (grouped(22, 16, ProblemType.ising), adaptive(45, Pace.FRICTION, 1, 1e-13), 99 * 1024),
     "adaptive_grouped bits": (grouped(20, 17, ProblemType.pubo), adaptive(130, Pace.CULLING, 0.1), 99 * 1024),
+    "walk_window": (quadratic(70, 23), walk(130), 99 * 1024),
+    "walk_window wide": (quadratic(96, 24, 10**5), walk(33), 99 * 1024),
     "walk_neighbour": (quadratic(75, 18, share=0.05), walk(130), 99 * 1024),
     "walk_parity": (klocal(40, 19, ProblemType.ising), walk(33), 99 * 1024),
     "walk_product": (klocal(20, 20, ProblemType.pubo), walk(70), 99 * 1024),

@@ -21,7 +21,7 @@ from gpuqio.solvers import PathRelinking, parse
 from gpuqio.solvers.base import Trial
 from gpuqio.solvers.paths import best_on_paths
 from gpuqio.solvers.stage import Stage
-from tests.strategies import problems
+from tests.strategies import packed, problems
 from tests.test_cuda_engine import agree, dense, klocal
 from tests.test_cuda_engine import cupy as cupy
 from tests.test_cuda_engine import engine as engine
@@ -59,7 +59,7 @@ def plain(layout: Layout, start: Bits, guide: Bits, apart: float, greedy: bool, 
 @settings(max_examples=60)
 @given(problem=problems(), data=st.data())
 def test_paths_are_those_of_plain_loops(problem: Problem, data: st.DataObject) -> None:
-    layout = pack(problem, windows=False)
+    layout = packed(problem, dense=data.draw(st.booleans()))
     n = layout.num_variables
     if n < 2:
         return

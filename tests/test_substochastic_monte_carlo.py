@@ -17,13 +17,13 @@ from gpuqio.engines.reference.walk import _reciprocal_range
 from gpuqio.errors import InvalidParameter
 from gpuqio.optimization import RangeSchedule, Term
 from gpuqio.optimization import SubstochasticMonteCarlo as OfWorkspace
-from gpuqio.pack import Layout, Strategy, pack
+from gpuqio.pack import Layout, Strategy
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.solvers import SubstochasticMonteCarlo, parse
 from gpuqio.solvers.schedules import Range
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.substochastic_monte_carlo import Walking
-from tests.strategies import grouped_problems, problems
+from tests.strategies import grouped_problems, packed, problems
 from tests.test_acceptance import CASES
 
 SSMC = "microsoft.substochasticmontecarlo.cpu"
@@ -35,15 +35,15 @@ def stage_of(walkers: int, sweeps: int, steps: int, alpha: Range, beta: Range, s
     return Stage(walkers, sweeps, beta.values(sweeps), False, seed, move=Walking(steps, alpha))
 
 
-def glass(n: int) -> Layout:
+def glass(n: int, dense: bool = True) -> Layout:
     matrix = np.triu(np.random.default_rng(n).normal(size=(n, n)), 1)
-    return pack(Problem.from_arrays(matrix, problem_type=ProblemType.ising), SubstochasticMonteCarlo.walks_windows)
+    return packed(Problem.from_arrays(matrix, problem_type=ProblemType.ising), dense)
 
 
 @settings(max_examples=60)
 @given(problem=problems() | grouped_problems(), slices=st.lists(st.integers(1, 3), max_size=3), data=st.data())
 def test_native_equals_reference(problem: Problem, slices: list[int], data: st.DataObject) -> None:
-    layout = pack(problem, SubstochasticMonteCarlo.walks_windows)
+    layout = packed(problem, dense=data.draw(st.booleans()))
     if layout.num_variables == 0:
         return
     alpha = Range("linear", data.draw(st.floats(0.5, 1)), data.draw(st.floats(0, 0.5)))
@@ -65,8 +65,17 @@ def test_native_equals_reference(problem: Problem, slices: list[int], data: st.D
         assert (chains.flips, chains.lowest) == (expected.flips, expected.best_energies.min())
 
 
-def test_a_dense_problem_is_walked_by_its_entries() -> None:
-    assert glass(64).strategy is Strategy.LANE_NEIGHBOUR
+@pytest.mark.parametrize("n", [31, 32, 75, 128])
+def test_a_dense_problem_is_walked_as_by_its_entries(n: int) -> None:
+    stage = stage_of(75, 90, 2, Range("linear", 1, 0.2), Range("linear", 0, 5), n)
+    dense, sparse = Ensemble(glass(n), stage), Ensemble(glass(n, dense=False), stage)
+    assert (dense.layout.strategy, sparse.layout.strategy) == (Strategy.WINDOW, Strategy.LANE_NEIGHBOUR)
+    advance([dense, sparse], [90, 90])
+    np.testing.assert_array_equal(dense.bits(), sparse.bits())
+    np.testing.assert_array_equal(dense.best_bits(), sparse.best_bits())
+    np.testing.assert_array_equal(dense.energies, sparse.energies)
+    np.testing.assert_array_equal(dense.log, sparse.log)
+    assert (dense.flips, dense.reached) == (sparse.flips, sparse.reached)
 
 
 @pytest.mark.parametrize("spread", [1, 2, 3, 7, 12345, 2**31 - 1, 3 * 2**40 + 5])
@@ -76,9 +85,10 @@ def test_newton_finds_the_reciprocal_of_every_range(spread: int) -> None:
     assert float(_reciprocal_range(out)) * spread == pytest.approx(1, rel=3e-7)
 
 
-def test_flips_come_as_often_as_alpha_says_and_to_all_variables_alike() -> None:
+@pytest.mark.parametrize("dense", [True, False])
+def test_flips_come_as_often_as_alpha_says_and_to_all_variables_alike(dense: bool) -> None:
     """20,000 walkers, 4 attempts of chance 0.8 / 4: flips, and the flips of each variable, within 4.5 sigma."""
-    layout = glass(10)
+    layout = glass(10, dense)
     stage = stage_of(20_000, 1, 4, Range("linear", 0.8, 0.8), Range("linear", 0, 0), 3)
     chains = Ensemble(layout, stage, np.zeros(10, np.uint8))
     advance([chains], [1])

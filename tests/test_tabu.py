@@ -26,7 +26,7 @@ from gpuqio.solvers import Tabu, TabuSearch, parse
 from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.tabu import TabuMove, tabu_stage
 from tests.emulated import Job
-from tests.strategies import grouped_problems, problems
+from tests.strategies import grouped_problems, packed, problems
 from tests.test_cuda_engine import KINDS, agree, solve
 from tests.test_cuda_engine import cupy as cupy
 from tests.test_cuda_engine import engine as engine
@@ -38,15 +38,18 @@ from tests.test_trajectory import BUILDS, assert_same, run_native
 TABU, FREE, SEARCH = "microsoft.tabu.cpu", "microsoft.tabu-parameterfree.cpu", "1qbit.tabu"
 
 
-def quadratic(n: int, seed: int, share: float = 1.0) -> Layout:
+def quadratic(n: int, seed: int, share: float = 1.0, dense: bool = False) -> Layout:
     random = np.random.default_rng(seed)
     matrix = np.triu(random.integers(-2, 3, (n, n)) * (random.random((n, n)) < share), 1)
-    return pack(Problem.from_arrays(matrix, random.integers(-3, 4, n), problem_type=ProblemType.ising), windows=False)
+    problem = Problem.from_arrays(matrix, random.integers(-3, 4, n), problem_type=ProblemType.ising)
+    return packed(problem, dense)
 
 
 CASES: dict[str, tuple[Layout, Stage]] = {
+    "window": (quadratic(33, 2, dense=True), tabu_stage(TabuMove(4, 0), 70, 25, 12)),
+    "windows filled": (quadratic(64, 7, dense=True), tabu_stage(TabuMove(20, 5), 130, 3, 17)),
     "neighbour": (quadratic(75, 1, 0.1), tabu_stage(TabuMove(9, 5), 40, 30, 11)),
-    "dense": (quadratic(33, 2), tabu_stage(TabuMove(4, 0), 70, 25, 12)),
+    "all neighbours": (quadratic(33, 2), tabu_stage(TabuMove(4, 0), 70, 25, 12)),
     "parity": (klocal(20, 3, ProblemType.ising), tabu_stage(TabuMove(3, 2), 35, 30, 13)),
     "product": (klocal(20, 4, ProblemType.pubo), tabu_stage(TabuMove(5, 1), 33, 30, 14)),
     "grouped": (grouped(20, 5, ProblemType.ising), tabu_stage(TabuMove(4, 2), 40, 30, 15)),
@@ -57,7 +60,7 @@ CASES: dict[str, tuple[Layout, Stage]] = {
 @settings(max_examples=60)
 @given(data=st.data())
 def test_native_equals_reference(data: st.DataObject) -> None:
-    layout = pack(data.draw(problems() | grouped_problems()), windows=False)
+    layout = packed(data.draw(problems() | grouped_problems()), dense=data.draw(st.booleans()))
     n, walkers = layout.num_variables, data.draw(st.integers(1, 40))
     if n == 0:
         return
@@ -79,6 +82,28 @@ def test_sizes_beyond_a_word(name: str) -> None:
     expected = reference.run(layout, stage)
     for build in BUILDS:
         assert_same(expected, run_native(layout, stage, [7], build))
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "signs", "0 and 1"])
+def test_a_dense_problem_is_walked_as_by_its_entries(kind: str) -> None:
+    """With many equals, and with none; over every number of windows up to four, the last one full or not."""
+    for n in (31, 32, 33, 64, 75, 96, 127):
+        random = np.random.default_rng(n)
+        matrix = {
+            "gaussian": random.normal(size=(n, n)),
+            "signs": random.choice([-1, 1], (n, n)),
+            "0 and 1": random.integers(0, 2, (n, n)),
+        }[kind]
+        problem_type = ProblemType.pubo if kind == "0 and 1" else ProblemType.ising
+        problem = Problem.from_arrays(np.triu(matrix, 1), random.integers(-5, 5, n), problem_type=problem_type)
+        stage = tabu_stage(TabuMove(n // 4, 3), 45, 60, n)
+        dense, sparse = (Ensemble(packed(problem, windows), stage) for windows in (True, False))
+        assert (dense.layout.strategy, sparse.layout.strategy) == (Strategy.WINDOW, Strategy.LANE_NEIGHBOUR)
+        advance([dense, sparse], [60, 60])
+        np.testing.assert_array_equal(dense.bits(), sparse.bits())
+        np.testing.assert_array_equal(dense.best_bits(), sparse.best_bits())
+        np.testing.assert_array_equal(dense.energies, sparse.energies)
+        assert (dense.flips, dense.reached) == (sparse.flips, sparse.reached)
 
 
 @pytest.mark.parametrize("strategy", [Strategy.WINDOW, Strategy.LANE_NEIGHBOUR])
@@ -165,12 +190,14 @@ def test_every_move_is_the_best_that_is_allowed_and_tenures_are_kept(name: str) 
             aspired += bool(age[flips] < shortest)
             assert reached[flips] <= reached[(age >= longest) | aspires].min(initial=2**62)
             flipped_at[c, flips] = move
-    assert aspired > 0 or name in ("neighbour", "product")
+    assert aspired > 0 or name in ("windows filled", "neighbour", "product")
 
 
-def test_where_everything_is_tabu_a_walker_waits() -> None:
-    """Two free bits, tenure 5: both are cleared or set once, and then nothing moves until move 6."""
-    layout = pack(Problem.from_arrays(np.zeros((2, 2)), [1.0, 2.0], problem_type=ProblemType.pubo), windows=False)
+@pytest.mark.parametrize("dense", [True, False])
+def test_where_everything_is_tabu_a_walker_waits(dense: bool) -> None:
+    """Two bits, tenure 5: both are cleared or set once, and then nothing moves until move 6."""
+    matrix = [[0.0, 0.5], [0.0, 0.0]]
+    layout = packed(Problem.from_arrays(matrix, [1.0, 2.0], problem_type=ProblemType.pubo), dense)
     stage = tabu_stage(TabuMove(5, 0), 32, 8, 1)
     moved = [(before != after).sum(axis=1) for before, _, after in moves(layout, stage)]
     assert np.array(moved).sum(axis=1).tolist() == [32, 32, 0, 0, 0, 0, 32, 32]

@@ -20,33 +20,39 @@ constexpr int vector_bytes = 32;
 constexpr int vector_bytes = 16;
 #endif
 
-template <class T>
+constexpr int vectors = 128 / vector_bytes;
+
+// 32 lanes, or N native vectors of them.
+template <class T, int N = vectors>
 struct lanes {
     typedef T native __attribute__((vector_size(vector_bytes)));
     typedef native unaligned __attribute__((aligned(4), may_alias));
-    static constexpr int count = 128 / vector_bytes, width = vector_bytes / 4;
-    native q[count];
+    static constexpr int count = N, width = vector_bytes / 4;
+    native q[N];
+};
+template <int N = vectors>
+struct mask {
+    typename lanes<int>::native q[N];  // all ones or all zeros
 };
 typedef lanes<float> vf;
 typedef lanes<int> vi;
 typedef lanes<unsigned> vu;
-struct vb {
-    vi::native q[vi::count];  // all ones or all zeros
-};
+typedef mask<> vb;
 
-#define GQ_EACH for (int i = 0; i < vf::count; ++i)
-#define GQ_BINARY(OP)                                               \
-    template <class T>                                              \
-    GQ lanes<T> operator OP(const lanes<T>& a, const lanes<T>& b) { \
-        lanes<T> r;                                                 \
-        GQ_EACH r.q[i] = a.q[i] OP b.q[i];                          \
-        return r;                                                   \
-    }                                                               \
-    template <class T>                                              \
-    GQ lanes<T> operator OP(const lanes<T>& a, T b) {               \
-        lanes<T> r;                                                 \
-        GQ_EACH r.q[i] = a.q[i] OP b;                               \
-        return r;                                                   \
+#define GQ_EACH for (int i = 0; i < vectors; ++i)
+#define GQ_EACH_OF_N for (int i = 0; i < N; ++i)
+#define GQ_BINARY(OP)                                                        \
+    template <class T, int N>                                                \
+    GQ lanes<T, N> operator OP(const lanes<T, N>& a, const lanes<T, N>& b) { \
+        lanes<T, N> r;                                                       \
+        GQ_EACH_OF_N r.q[i] = a.q[i] OP b.q[i];                              \
+        return r;                                                            \
+    }                                                                        \
+    template <class T, int N>                                                \
+    GQ lanes<T, N> operator OP(const lanes<T, N>& a, T b) {                  \
+        lanes<T, N> r;                                                       \
+        GQ_EACH_OF_N r.q[i] = a.q[i] OP b;                                   \
+        return r;                                                            \
     }
 GQ_BINARY(+)
 GQ_BINARY(-)
@@ -56,26 +62,27 @@ GQ_BINARY(&)
 GQ_BINARY(|)
 #undef GQ_BINARY
 
-#define GQ_COMPARE(OP)                                        \
-    template <class T>                                        \
-    GQ vb operator OP(const lanes<T>& a, const lanes<T>& b) { \
-        vb r;                                                 \
-        GQ_EACH r.q[i] = (vi::native)(a.q[i] OP b.q[i]);      \
-        return r;                                             \
-    }                                                         \
-    template <class T>                                        \
-    GQ vb operator OP(const lanes<T>& a, T b) {               \
-        vb r;                                                 \
-        GQ_EACH r.q[i] = (vi::native)(a.q[i] OP b);           \
-        return r;                                             \
+#define GQ_COMPARE(OP)                                                   \
+    template <class T, int N>                                            \
+    GQ mask<N> operator OP(const lanes<T, N>& a, const lanes<T, N>& b) { \
+        mask<N> r;                                                       \
+        GQ_EACH_OF_N r.q[i] = (vi::native)(a.q[i] OP b.q[i]);            \
+        return r;                                                        \
+    }                                                                    \
+    template <class T, int N>                                            \
+    GQ mask<N> operator OP(const lanes<T, N>& a, T b) {                  \
+        mask<N> r;                                                       \
+        GQ_EACH_OF_N r.q[i] = (vi::native)(a.q[i] OP b);                 \
+        return r;                                                        \
     }
 GQ_COMPARE(>)
 GQ_COMPARE(==)
 #undef GQ_COMPARE
 
-GQ vb operator&(const vb& a, const vb& b) {
-    vb r;
-    GQ_EACH r.q[i] = a.q[i] & b.q[i];
+template <int N>
+GQ mask<N> operator&(const mask<N>& a, const mask<N>& b) {
+    mask<N> r;
+    GQ_EACH_OF_N r.q[i] = a.q[i] & b.q[i];
     return r;
 }
 GQ vb operator^(const vb& a, const vb& b) {
@@ -83,9 +90,10 @@ GQ vb operator^(const vb& a, const vb& b) {
     GQ_EACH r.q[i] = a.q[i] ^ b.q[i];
     return r;
 }
-GQ vb operator|(const vb& a, const vb& b) {
-    vb r;
-    GQ_EACH r.q[i] = a.q[i] | b.q[i];
+template <int N>
+GQ mask<N> operator|(const mask<N>& a, const mask<N>& b) {
+    mask<N> r;
+    GQ_EACH_OF_N r.q[i] = a.q[i] | b.q[i];
     return r;
 }
 
@@ -162,10 +170,17 @@ GQ vi keep(const vb& c, const vi& x) {
     GQ_EACH r.q[i] = c.q[i] & x.q[i];
     return r;
 }
+template <int N>
+GQ lanes<int, N> either(const mask<N>& c, const lanes<int, N>& a, const lanes<int, N>& b) {
+    lanes<int, N> r;
+    GQ_EACH_OF_N r.q[i] = c.q[i] ? a.q[i] : b.q[i];
+    return r;
+}
 GQ vi add_if(const vi& x, const vb& c, const vi& y) { return x + keep(c, y); }
-GQ vi negate_if(const vb& c, const vi& x) {
-    vi r;
-    GQ_EACH r.q[i] = (x.q[i] ^ c.q[i]) - c.q[i];
+template <int N>
+GQ lanes<int, N> negate_if(const mask<N>& c, const lanes<int, N>& x) {
+    lanes<int, N> r;
+    GQ_EACH_OF_N r.q[i] = (x.q[i] ^ c.q[i]) - c.q[i];
     return r;
 }
 GQ vi plus_minus(const vi& x, const vb& minus, const vi& y) { return x + negate_if(minus, y); }
@@ -180,6 +195,30 @@ GQ void store(T* p, const lanes<T>& x) {
     GQ_EACH reinterpret_cast<typename lanes<T>::unaligned*>(p)[i] = x.q[i];
 }
 GQ vi load_int(const int32_t* p) { return load(p); }
+// f of all lanes, two at a time.
+template <class F>
+GQ int folded(const vi& x, F f) {
+    vi::native all = x.q[0];
+    for (int i = 1; i < vi::count; ++i) all = f(all, x.q[i]);
+#if defined(__SSE2__)
+    typedef int four __attribute__((vector_size(16), may_alias));
+    const four* const parts = reinterpret_cast<const four*>(&all);
+    four r = vi::width > 4 ? f(parts[0], parts[vi::width / 4 - 1]) : parts[0];
+    r = f(r, (four)_mm_shuffle_epi32((__m128i)r, 0x4e));
+    r = f(r, (four)_mm_shuffle_epi32((__m128i)r, 0xb1));
+    return r[0];
+#else
+    int r = all[0];
+    for (int j = 1; j < vi::width; ++j) r = f(r, all[j]);
+    return r;
+#endif
+}
+GQ int minimum(const vi& x) {
+    return folded(x, [](const auto& a, const auto& b) { return a < b ? a : b; });
+}
+GQ int sum(const vi& x) {
+    return folded(x, [](const auto& a, const auto& b) { return a + b; });
+}
 GQ void add_each(int64_t* p, const vi& x) {
     for (int l = 0; l < 32; ++l) p[l] += reinterpret_cast<const int*>(&x)[l];
 }
@@ -194,9 +233,10 @@ GQ vi as_int(const vf& x) {
     GQ_EACH r.q[i] = (vi::native)x.q[i];
     return r;
 }
-GQ vi as_int(const vu& x) {
-    vi r;
-    GQ_EACH r.q[i] = (vi::native)x.q[i];
+template <int N>
+GQ lanes<int, N> as_int(const lanes<unsigned, N>& x) {
+    lanes<int, N> r;
+    GQ_EACH_OF_N r.q[i] = (vi::native)x.q[i];
     return r;
 }
 GQ vu as_unsigned(const vi& x) {
@@ -220,11 +260,7 @@ GQ vf smaller(const vf& a, float b) {
     return r;
 }
 // Two native vectors: as many as a long computation on four values can keep in 16 registers.
-struct piece {
-    vu::native q[2];
-};
-GQ piece operator^(const piece& a, const piece& b) { return {{a.q[0] ^ b.q[0], a.q[1] ^ b.q[1]}}; }
-GQ piece operator^(const piece& a, unsigned b) { return {{a.q[0] ^ b, a.q[1] ^ b}}; }
+typedef lanes<unsigned, 2> piece;
 GQ void mul_wide(unsigned m, const piece& a, piece& high, piece& low) {
 #if defined(__AVX2__)
     const __m256i k = _mm256_set1_epi32(int(m));
@@ -256,17 +292,34 @@ GQ void mul_wide(unsigned m, const piece& a, piece& high, piece& low) {
 #endif
 }
 
+// Of a lane value two native vectors, from vector BEGIN on.
+template <int BEGIN>
+struct Part {
+    template <class T>
+    GQ_MEMBER lanes<T, 2> operator()(const lanes<T>& x) const {
+        return {{x.q[BEGIN], x.q[BEGIN + 1]}};
+    }
+    GQ_MEMBER mask<2> operator()(const vb& x) const { return {{x.q[BEGIN], x.q[BEGIN + 1]}}; }
+    template <class T>
+    GQ_MEMBER void set(lanes<T>& x, const lanes<T, 2>& y) const {
+        x.q[BEGIN] = y.q[0];
+        x.q[BEGIN + 1] = y.q[1];
+    }
+};
+template <int BEGIN = 0, class F>
+GQ void in_parts(F f) {
+    f(Part<BEGIN>());
+    if constexpr (BEGIN + 2 < vectors) in_parts<BEGIN + 2>(f);
+}
 // f on four values, a piece of each at a time.
 template <class F>
 GQ void in_pieces(vu (&x)[4], F f) {
-    for (int begin = 0; begin < vu::count; begin += 2) {
+    in_parts([&](auto part) {
         piece c[4];
-        for (int k = 0; k < 4; ++k)
-            for (int i = 0; i < 2; ++i) c[k].q[i] = x[k].q[begin + i];
+        for (int k = 0; k < 4; ++k) c[k] = part(x[k]);
         f(c);
-        for (int k = 0; k < 4; ++k)
-            for (int i = 0; i < 2; ++i) x[k].q[begin + i] = c[k].q[i];
-    }
+        for (int k = 0; k < 4; ++k) part.set(x[k], c[k]);
+    });
 }
 
 GQ int first(unsigned word) { return __builtin_ctz(word); }
@@ -317,7 +370,13 @@ GQ void each(int n, F f) {
     for (int i = 0; i < n; ++i) f(i);
 }
 template <class F>
-GQ int64_t sum_of(int n, F f) {
+GQ int sum(int n, F f) {
+    int x = 0;
+    for (int i = 0; i < n; ++i) x += f(i);
+    return x;
+}
+template <class F>
+GQ int64_t wide_sum(int n, F f) {
     int64_t sum = 0;
     for (int i = 0; i < n; ++i) sum += f(i);
     return sum;

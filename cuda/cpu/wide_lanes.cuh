@@ -64,6 +64,11 @@ GQ vl keep(const vb& c, const vl& x) {
     GQ_EACH_WIDE r.q[i] &= x.q[i];
     return r;
 }
+GQ vl either(const vb& c, const vl& a, const vl& b) {
+    vl r = widen(c);
+    GQ_EACH_WIDE r.q[i] = r.q[i] ? a.q[i] : b.q[i];
+    return r;
+}
 GQ vl negate_if(const vb& c, const vl& x) {
     vl r = widen(c);
     GQ_EACH_WIDE r.q[i] = (x.q[i] ^ r.q[i]) - r.q[i];

@@ -49,7 +49,21 @@ template <class T>
 GQ T bcast(T x, int source) {
     return __shfl_sync(everyone, x, source);
 }
-GQ vu select(vb c, vu a, vu b) { return c ? a : b; }
+template <class T>
+GQ T either(vb c, T a, T b) {
+    return c ? a : b;
+}
+GQ int minimum(vi x) {
+    GQ_UNROLL for (int distance = 16; distance; distance >>= 1) {
+        const int other = __shfl_xor_sync(everyone, x, distance);
+        x = other < x ? other : x;
+    }
+    return x;
+}
+GQ int sum(vi x) {
+    GQ_UNROLL for (int distance = 16; distance; distance >>= 1) x += __shfl_xor_sync(everyone, x, distance);
+    return x;
+}
 GQ vi keep(vb c, vi x) { return c ? x : 0; }
 // An empty asm keeps the branch, which the assembler makes one predicated instruction; else both sides are computed.
 GQ vi negate_if(vb c, vi x) {
@@ -99,6 +113,20 @@ GQ void mul_wide(unsigned m, vu a, vu& high, vu& low) {
     high = unsigned(product >> 32);
     low = unsigned(product);
 }
+struct Part {
+    template <class T>
+    GQ_MEMBER T operator()(T x) const {
+        return x;
+    }
+    template <class T>
+    GQ_MEMBER void set(T& x, T y) const {
+        x = y;
+    }
+};
+template <class F>
+GQ void in_parts(F f) {
+    f(Part());
+}
 template <class T, class F>
 GQ void in_pieces(T (&x)[4], F f) {
     f(x);
@@ -142,7 +170,13 @@ GQ void each(int n, F f) {
     __syncwarp();
 }
 template <class F>
-GQ int64_t sum_of(int n, F f) {
+GQ int sum(int n, F f) {
+    int x = 0;
+    for (int i = int(lane()); i < n; i += 32) x += f(i);
+    return sum(x);
+}
+template <class F>
+GQ int64_t wide_sum(int n, F f) {
     __syncwarp();
     int64_t sum = 0;
     GQ_ROLLED for (int i = int(lane()); i < n; i += 32) sum += f(i);

@@ -48,9 +48,9 @@ GQ Spread spread_of(const Ensemble& e, const int64_t* energy, int64_t lowest, in
     if (range == 0) return s;
     GQ_ROLLED while ((range >> s.shift) >= 1 << 22)++ s.shift;
     s.scale = bcast(as_float(splat((127 - s.shift) << 23)), 0);
-    s.middle = int(rounded(sum_of(e.chains, s)) * share + 0.5f);
-    s.mean = rounded(sum_of(e.chains, s)) * share;
-    const float square = rounded(sum_of(e.chains, [&](int c) { return s(c) * s(c); })) * share;
+    s.middle = int(rounded(wide_sum(e.chains, s)) * share + 0.5f);
+    s.mean = rounded(wide_sum(e.chains, s)) * share;
+    const float square = rounded(wide_sum(e.chains, [&](int c) { return s(c) * s(c); })) * share;
     s.inverse = bcast(inverse_root(splat(square - s.mean * s.mean)), 0);
     return s;
 }
@@ -58,10 +58,10 @@ GQ Spread spread_of(const Ensemble& e, const int64_t* energy, int64_t lowest, in
 // Whether after a step of beta by `growth` more than the fraction is expected to have no copy: chain i is one of these
 // with probability max(0, 1 - chains w_i / total).
 GQ bool culls_more(const Ensemble& e, const Lottery& lot, int64_t lowest, float growth) {
-    const int64_t total = sum_of(e.chains, [&](int c) {
+    const int64_t total = wide_sum(e.chains, [&](int c) {
         return int64_t(lot.drawn[c] = int32_t(boltzmann(growth * rounded(e.energy[c] - lowest))));
     });
-    const int64_t culled = sum_of(e.chains, [&](int c) {
+    const int64_t culled = wide_sum(e.chains, [&](int c) {
         const int64_t missing = total - int64_t(e.chains) * lot.drawn[c];
         return missing > 0 ? missing : 0;
     });
@@ -86,7 +86,7 @@ GQ float by_culling(const Ensemble& e, const Lottery& lot, int64_t lowest, float
 // Where the energies were all equal before the sweeps, their deviation is taken for what it is now.
 GQ float by_friction(const Ensemble& e, const Spread& before, const Spread& after) {
     const bool known = before.inverse > 0.0f;
-    const float products = rounded(sum_of(e.chains, [&](int c) { return before(c) * after(c); })) * e.table[SHARE];
+    const float products = rounded(wide_sum(e.chains, [&](int c) { return before(c) * after(c); })) * e.table[SHARE];
     const float covariance = products - before.mean * after.mean;
     const float inverse = after.inverse * (known ? before.inverse : after.inverse);
     float correlation = (covariance < 0.0f ? -covariance : covariance) * inverse;
@@ -135,7 +135,7 @@ GQ void advance_adaptive(Ensemble& e, int sweeps) {
     const auto all = [&](int sweep) {
         if (sweep == next) {
             if (step == 0 || beta_after(e, step - 1) < e.table[LAST_BETA]) {
-                resample<STRATEGY>(e, step_record(e, step), sweep, [&] { return grow(e, step, sweep); });
+                resample<STRATEGY, true>(e, step_record(e, step), sweep, [&] { return grow(e, step, sweep); });
                 if (e.option[0] == FRICTION) {
                     if (team_rank() == 0) each(e.chains, [&](int c) { kept.before[c] = e.energy[c]; });
                     team_sync();

@@ -13,7 +13,7 @@ GQ void advance_population(Ensemble& e, int sweeps) {
     if (e.sweep == 0) found(e);
     const auto all = [&](int sweep) {
         const float growth = e.table[sweep];
-        if (growth > 0.0f) resample<STRATEGY>(e, record(e, sweep), sweep, [&] { return growth; });
+        if (growth > 0.0f) resample<STRATEGY, true>(e, record(e, sweep), sweep, [&] { return growth; });
         if constexpr (STRATEGY == WINDOW) {
             sweep_windows<WORDS>(e, sweep, e.problem.weights);
         } else {

@@ -120,9 +120,9 @@ GQ void draw_lots(Ensemble& e, const Lottery& lot, int64_t* written, float scale
     });
 }
 
-// Copies the states. A warp takes whole chains, or, where 32 chains share a word, some variables and some
+// Copies the states, and the gains of WINDOW where GAINS are kept. A warp takes whole chains, or, where 32 chains share a word, some variables and some
 // groups' sums of all chains: so nobody reads what another writes.
-template <int STRATEGY>
+template <int STRATEGY, bool GAINS>
 GQ void copy_states(Ensemble& e, const Lottery& lot) {
     const int deaths = *lot.deaths, n = e.problem.n;
     if constexpr (STRATEGY == WINDOW) {
@@ -130,7 +130,7 @@ GQ void copy_states(Ensemble& e, const Lottery& lot) {
         for (int k = team_rank(); k < deaths; k += team_size()) {
             const int64_t to = lot.leaving[k] * words, from = lot.source[k] * words;
             each(int(words), [&](int i) { e.spins[to + i] = e.spins[from + i]; });
-            each(int(words) * 32, [&](int i) { e.gains[32 * to + i] = e.gains[32 * from + i]; });
+            if constexpr (GAINS) each(int(words) * 32, [&](int i) { e.gains[32 * to + i] = e.gains[32 * from + i]; });
         }
     } else {
         for (int v = 32 * team_rank(); v < n; v += 32 * team_size())
@@ -159,12 +159,12 @@ GQ void found(Ensemble& e) {
 }
 
 // scale(): what the energies above the lowest are multiplied by; asked by one warp.
-template <int STRATEGY, class F>
+template <int STRATEGY, bool GAINS, class F>
 GQ void resample(Ensemble& e, int64_t* written, int sweep, F scale) {
     const Lottery lot = lottery(e);
     if (team_rank() == 0) draw_lots(e, lot, written, scale(), unsigned(sweep), {e.seed_low, e.seed_high});
     team_sync();
-    copy_states<STRATEGY>(e, lot);
+    copy_states<STRATEGY, GAINS>(e, lot);
     team_sync();
 }
 

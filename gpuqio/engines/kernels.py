@@ -179,7 +179,7 @@ def move_launch(layout: Layout, move: Move) -> Launch:
 
 def chains_a_warp(name: str) -> int:
     """How many chains a warp of an entry that sweeps takes at a time."""
-    if name.startswith("window"):
+    if "window" in name:
         return 1
     return 64 if name.startswith("near") and name.endswith("_2") else 32
 

@@ -55,7 +55,6 @@ class PathRelinking(OneQbitSettings):
     target: ClassVar[str] = "1qbit.pathrelinking"
     solver_name: ClassVar[str] = "PathRelinking"
     own: ClassVar[tuple[str, ...]] = ("distance_scale", "greedy_path_relinking", "ref_set_count")
-    walks_windows: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self.check_settings()

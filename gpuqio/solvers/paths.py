@@ -22,13 +22,13 @@ def best_on_paths(layout: Layout, starts: Bits, guides: Bits, apart: float, gree
     """(paths, n) of each path the state with the lowest energy among those far enough from both its ends.
 
     Args:
-        layout: of a strategy with entries, not a dense one.
+        layout: without squared sums.
         starts, guides: (paths, n) bits of the two ends; each pair differs in at least two variables.
         apart: which share of the differing variables must lie between the state and either end, 0 to 0.5.
         greedy: flip the variable that leads to the lowest energy next, instead of one at random.
         ranks: (paths, n) random whole numbers below 2^20: the order of flips, or of equals.
     """
-    walk = _Walk(layout, starts)
+    walk = (_DenseWalk if layout.strategy is Strategy.WINDOW else _Walk)(layout, starts)
     differ = starts != guides
     distance = differ.sum(axis=1)
     nearest = np.clip(np.ceil(apart * distance).astype(np.int64), 1, distance // 2)
@@ -90,6 +90,23 @@ class _Walk:
         else:
             change = step[entry] * (set_bits == others[entry] - 1)
         np.add.at(self.gains, (row[entry], member), change)
+        self.bits[rows, variables] ^= 1
+
+
+class _DenseWalk:
+    """The same for a matrix."""
+
+    def __init__(self, layout: Layout, states: Bits) -> None:
+        n = layout.num_variables
+        self._weights = layout.weights[:, :n].astype(np.int64)
+        self.bits = states.copy()
+        base = layout.base[:n].astype(np.int64)
+        self.gains = np.stack([base + self._weights[state == 1].sum(axis=0) for state in states])
+
+    def flip(self, rows: Ints, variables: Ints) -> None:
+        """Flip one variable of each of some states."""
+        steps = 1 - 2 * self.bits[rows, variables].astype(np.int64)
+        self.gains[rows] += steps[:, None] * self._weights[variables]
         self.bits[rows, variables] ^= 1
 
 

@@ -95,7 +95,6 @@ class SubstochasticMonteCarlo(Settings):
     alpha: Range | None = None
     beta: Range | None = None
 
-    walks_windows: ClassVar[bool] = False
     walks_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

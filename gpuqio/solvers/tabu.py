@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from gpuqio.pack import Layout
+from gpuqio.pack import Layout, Strategy
 from gpuqio.solvers.base import OneStage, Plan, Trial
 from gpuqio.solvers.move import Kind, Move
 from gpuqio.solvers.settings import Settings, spelled, whole
@@ -45,7 +45,10 @@ class TabuMove(Move):
         return self.tenure, self.most_extra, 0, 0
 
     def memory(self, layout: Layout, stage: Stage) -> int:
-        """A move's number a variable and walker; and without squared sums as many gains, and each walker's energy."""
+        """A move's number a variable and walker; where a lane is a walker and there are no squared sums, also as many
+        gains, and each walker's energy."""
+        if layout.strategy is Strategy.WINDOW:
+            return stage.chains * len(layout.base)
         words = layout.num_variables if layout.groups else 2 * layout.num_variables + 1
         return -(-stage.chains // 32) * 32 * words
 
@@ -67,7 +70,6 @@ class Tabu(Settings):
     tabu_tenure_rand_max: int | None = None
     restarts: int | None = None
 
-    walks_windows: ClassVar[bool] = False
     walks_groups: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

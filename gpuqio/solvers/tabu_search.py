@@ -16,7 +16,7 @@ from gpuqio.solvers.tabu import MOST_SWEEPS, TabuMove, default_tenure, tabu_stag
 
 __all__ = ["TabuSearch"]
 
-WALKERS = 32  # as many as one costs
+WALKERS = 32  # in a sparse problem as many as one costs
 DEFAULT_TOLERANCE = 1e-9
 MOST_TENURE = 200_000
 
@@ -48,7 +48,6 @@ class TabuSearch(OneQbitSettings):
         "tabu_tenure",
         "tabu_tenure_rand_max",
     )
-    walks_windows: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self.check_settings()

@@ -74,14 +74,16 @@ def _are_near(pairs: Floats, n: int) -> bool:
     """Whether the first four variables' pairs may be products, which saves the exact look at most that are not."""
     if n == 3:
         return True
-    one, other = pairs[0] * pairs[2 * n - 3], pairs[1] * pairs[n]  # (0,1) (2,3) and (0,2) (1,3)
-    return bool(abs(one - other) <= 1e-9 * abs(one))
+    a, b, c, d = four = pairs[[0, 2 * n - 3, 1, n]]  # of variables (0, 1), (2, 3), (0, 2), (1, 3)
+    largest = float(np.abs(four).max())
+    return bool(abs((a / largest) * (b / largest) - (c / largest) * (d / largest)) <= 1e-9)
 
 
 def _factors(pairs: Floats, n: int) -> tuple[Floats, float] | None:
     """Whole weights a and a coefficient c with 2c aᵢaⱼ the value of each pair, in the order of a triangle's rows."""
     places = int(fraction_bits(pairs).max())
-    whole = np.ldexp(pairs, places)
+    with np.errstate(over="ignore"):
+        whole = np.ldexp(pairs, places)
     if np.abs(whole).max() >= EXACT:
         return None
     values = whole.astype(np.int64)

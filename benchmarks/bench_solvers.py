@@ -99,7 +99,7 @@ class Case(NamedTuple):
     name: str
     problem: Problem
     wanted: float
-    limit: int = 10
+    limit: int = 3
 
 
 def cases() -> Iterator[Case]:
@@ -116,7 +116,7 @@ def cases() -> Iterator[Case]:
     for path in sorted(Path(os.environ["GPUQIO_INSTANCES"]).glob("*/*")):
         name, family = path.stem, path.stem.partition("-")[0]
         if name in BEST_KNOWN:
-            yield Case(family, name, read_problem(path), BEST_KNOWN[name], 30 if name.startswith("G") else 10)
+            yield Case(family, name, read_problem(path), BEST_KNOWN[name], 10 if name.startswith("G") else 3)
         elif name.startswith("xorsat3r3") and (n := int(name.split("_n")[1].split("_")[0])) <= 64:
             yield Case(f"3-XORSAT n = {n}", name, read_problem(path), -n)
         elif family == "uf20":

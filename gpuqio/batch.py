@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidProblem
-from gpuqio.matrices import moderate, read_numbers
+from gpuqio.matrices import moderate, read_ids, read_numbers
 from gpuqio.problem import Problem, ProblemType
 
-__all__ = ["DenseBatch", "ProblemBatch", "as_dense", "is_matrix"]
+__all__ = ["CsrBatch", "DenseBatch", "ProblemBatch", "as_dense", "is_matrix"]
 
 
 class ProblemBatch(Sequence[Problem]):
@@ -70,6 +70,47 @@ class ProblemBatch(Sequence[Problem]):
                 value=fields.shape,
             )
         return DenseBatch(pairs, fields, problem_type)
+
+    @staticmethod
+    def from_csr(
+        data: Any, indices: Any, indptr: Any, h: Any = None, problem_type: ProblemType = ProblemType.ising
+    ) -> CsrBatch:
+        """N problems on one graph of n variables: one sparse matrix in compressed rows, N times other numbers in it.
+
+        Problem i is that of ``Problem.from_arrays((rows, indices, data[i]), h[i])``, where row r has the columns
+        ``indices[indptr[r] : indptr[r + 1]]``. The arrays are kept, not copied.
+
+        Args:
+            data: (N, m), ints or floats of any width, finite.
+            indices: (m,) columns, ints from 0 to n - 1.
+            indptr: (n + 1,) ints, not decreasing, from 0 to m.
+            h: (N, n), like data.
+            problem_type: ising or pubo.
+
+        Raises:
+            InvalidProblem: naming the field and the index.
+        """
+        values = read_numbers(data, "data", 2)
+        fields = None if h is None else read_numbers(h, "h", 2)
+        columns = read_ids(indices, "indices", values.shape[1])
+        ends = read_ids(indptr, "indptr", len(indptr))
+        if not len(ends) or ends[0] != 0 or ends[-1] != len(columns) or (np.diff(ends) < 0).any():
+            raise InvalidProblem(
+                f"indptr must go from 0 to the {len(columns)} columns and never down.", field="indptr", code="AZQ107"
+            )
+        size = len(ends) - 1
+        if len(columns) and columns.max() >= size:
+            raise InvalidProblem(
+                f"indices must be below {size}, the rows of indptr; found {columns.max()}.",
+                field="indices",
+                value=int(columns.max()),
+                code="AZQ107",
+            )
+        if fields is not None and fields.shape != (len(values), size):
+            raise InvalidProblem(
+                f"h must have shape {(len(values), size)}; found {fields.shape}.", field="h", value=fields.shape
+            )
+        return CsrBatch(values, np.repeat(np.arange(size), np.diff(ends)), columns, fields, problem_type)
 
     @overload
     def __getitem__(self, index: int) -> Problem: ...
@@ -140,3 +181,43 @@ class DenseBatch(ProblemBatch):
 
     def __repr__(self) -> str:
         return f"<DenseBatch: {len(self)} {self.problem_type.name} problems of {self.J.shape[1]} variables>"
+
+
+class CsrBatch(ProblemBatch):
+    """A batch on one graph; made by `ProblemBatch.from_csr`. Its problems are made when read.
+
+    Attributes:
+        data: (N, m), as given, finite.
+        rows, columns: (m,) of the numbers.
+        h: (N, n), or None.
+        problem_type: ising or pubo.
+    """
+
+    __slots__ = ("columns", "data", "h", "problem_type", "rows")
+
+    def __init__(
+        self,
+        data: npt.NDArray[Any],
+        rows: npt.NDArray[np.int64],
+        columns: npt.NDArray[np.int64],
+        h: npt.NDArray[Any] | None,
+        problem_type: ProblemType,
+    ) -> None:
+        self.data, self.rows, self.columns, self.h, self.problem_type = data, rows, columns, h, problem_type
+
+    @overload
+    def __getitem__(self, index: int) -> Problem: ...
+    @overload
+    def __getitem__(self, index: slice) -> CsrBatch: ...
+    def __getitem__(self, index: int | slice) -> Problem | CsrBatch:
+        data = self.data[index]
+        h = None if self.h is None else self.h[index]
+        if isinstance(index, slice):
+            return CsrBatch(data, self.rows, self.columns, h, self.problem_type)
+        return Problem.from_arrays((self.rows, self.columns, data), h, problem_type=self.problem_type)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __repr__(self) -> str:
+        return f"<CsrBatch: {len(self)} {self.problem_type.name} problems of {self.data.shape[1]} entries>"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from gpuqio.batch import DenseBatch, ProblemBatch, as_dense, is_matrix
 from gpuqio.errors import InvalidProblem
@@ -124,3 +125,34 @@ def test_matrices_are_copied() -> None:
     problem = Problem.from_arrays(matrix, fields)
     matrix[:], fields[:] = 0, 0
     assert problem.to_json() == Problem.from_arrays(J[0], H[0]).to_json()
+
+
+@pytest.mark.parametrize("h", [H, None])
+def test_one_graph_with_many_numbers(h: Any) -> None:
+    graph = sparse.csr_matrix(np.triu(np.ones((4, 4)), 1) * [[1, 1, 0, 1]])
+    data = RNG.normal(size=(5, graph.nnz))
+    batch = ProblemBatch.from_csr(data, graph.indices, graph.indptr, h)
+    assert repr(batch) == f"<CsrBatch: 5 ising problems of {graph.nnz} entries>"
+    for place, problem in enumerate(batch):
+        alone = sparse.csr_matrix((data[place], graph.indices, graph.indptr))
+        fields = None if h is None else h[place]
+        assert problem.to_json() == Problem.from_arrays(alone, fields).to_json()
+    assert [problem.to_json() for problem in batch[1:3]] == [batch[1].to_json(), batch[2].to_json()]
+
+
+@pytest.mark.parametrize(
+    ("field", "arrays"),
+    [
+        ("indices", ([[1.0]], [2], [0, 1, 1])),
+        ("indices", ([[1.0]], [0, 1], [0, 1, 1])),
+        ("indptr", ([[1.0]], [1], [0, 2, 1])),
+        ("indptr", ([[1.0]], [1], [1, 1])),
+        ("indptr", ([[1.0]], [1], [])),
+        ("data[0, 0]", ([[np.nan]], [1], [0, 1, 1])),
+        ("h", ([[1.0]], [1], [0, 1, 1], [[1.0]])),
+    ],
+)
+def test_a_graph_is_checked(field: str, arrays: Any) -> None:
+    with pytest.raises(InvalidProblem) as caught:
+        ProblemBatch.from_csr(*arrays)
+    assert caught.value.field == field

@@ -23,7 +23,9 @@ from benchmarks.peers.ising import ising
 
 __all__ = ["Burer", "Palubeckis"]
 
-HISTORY = re.compile(r'",([-+.\de]+),([-+.\de]+),\[([^\]]*)\]')
+ANSWER = re.compile(r'",[^,]*,([^,]*),\[([^\]]*)\]')
+"""Its last field, the cut and the second of each new best, has more digits than the one for the best of all."""
+SEEDS = 1 << 16
 
 
 class Model(NamedTuple):
@@ -73,12 +75,13 @@ class Burer(Solver):
     def _run(self, model: Model, seconds: float, seed: int) -> tuple[float, float]:
         """The lowest cost, and how long it says it ran."""
         command = [os.environ["GPUQIO_MQLIB"], "-fM", str(model.path), "-h", self.heuristic]
-        command += ["-r", str(seconds), "-s", str(seed), "-nv"]
+        command += ["-r", str(seconds), "-s", str(seed % SEEDS), "-nv"]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        match = HISTORY.search(said)
+        match = ANSWER.search(said)
         if match is None:
             raise RuntimeError(f"MQLib said {said!r}.")
-        return model.weight - 2 * max(0.0, float(match[1])), float(match[2])
+        cut = max((float(entry.partition(":")[0]) for entry in match[2].split(";") if entry), default=0.0)
+        return model.weight - 2 * cut, float(match[1])
 
 
 class Palubeckis(Burer):

@@ -70,9 +70,10 @@ class _Ours(Solver):
         return self.chains_a_read * super().attempts(instance, settings)
 
     def solve_all(self, instances: Sequence[Instance], settings: Settings, cores: int = 1) -> Run:
-        """All in one batch: a tensor where they are pairs of equally many variables."""
+        """All in one batch: a tensor where several are pairs of equally many variables, made beforehand."""
         first = instances[0]
         alike = all(i.ids.shape[1] == 2 and i.num_variables == first.num_variables for i in instances)
+        alike &= len(instances) > 1
         tensor = np.stack([instance.dense() for instance in instances]) if alike else None
         wall, cpu = time.perf_counter(), time.process_time()
         batch = (

@@ -209,6 +209,7 @@ def run_family(name: str, family: Family, peers: list[Solver], extent: Extent, c
                 done = again(list(tuned))
                 lower(best, done)
         rows += table(name, tuned, done, best, count)
+    pin(len(ALLOWED))
     return rows
 
 

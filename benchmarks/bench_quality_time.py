@@ -69,7 +69,7 @@ def ours(kind: Any, instance: Instance, seconds: float, seed: int) -> Reached:
             left = seconds - (time.perf_counter() - begun)
             if left < 0.02 * seconds and run:
                 break
-            best = min(best, kind(workspace, timeout=left, seed=1000 * seed + run).optimize(problem).cost)
+            best = min(best, kind(workspace, timeout=max(left, 0.0), seed=1000 * seed + run).optimize(problem).cost)
     return Reached(best, time.perf_counter() - begun)
 
 
@@ -105,8 +105,8 @@ def measure(name: str, length: int | None, runs: Sequence[Reached]) -> dict[str,
     return {
         "solver": name,
         "length": length,
-        "mean": round(statistics.mean(costs), 3),
-        "spread": round(statistics.pstdev(costs), 3),
+        "mean": statistics.mean(costs),
+        "spread": statistics.pstdev(costs),
         "best": min(costs),
         "seconds used": round(statistics.mean(run.seconds for run in runs), 2),
     }
@@ -127,6 +127,7 @@ def compare(case: Case, peers: Sequence[Solver], seconds: float, seeds: Sequence
     for row in rows:
         row["gap %"] = round(100 * (row["mean"] - best) / abs(best), 4)
         row["above our best %"] = round(100 * (row["mean"] - own) / abs(best), 4)
+        row["mean"], row["spread"] = round(row["mean"], 3), round(row["spread"], 3)
     return [{"instance": case.instance.name, "seconds": seconds, "seeds": len(seeds)} | row for row in rows]
 
 

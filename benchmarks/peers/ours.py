@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.instances import Instance
 from benchmarks.peers.base import Run, Settings, Solver, States, costs_of
@@ -33,6 +34,13 @@ def problem_of(instance: Instance) -> Problem:
     return Problem.from_arrays(coordinates, problem_type=ProblemType[instance.kind], name=instance.name)
 
 
+class Packed(NamedTuple):
+    """A layout, and how many variables the instance has; it has those that are in terms."""
+
+    layout: Layout
+    num_variables: int
+
+
 class _Ours(Solver):
     """One of gpuqio's solvers. `_stage` is what a read does, `_public` the solver of `gpuqio.optimization`."""
 
@@ -42,26 +50,24 @@ class _Ours(Solver):
 
     def granularity(self, instance: Instance) -> int:
         """A sparse layout has 32 chains in a vector."""
-        dense = self.load(instance).strategy is Strategy.WINDOW
+        dense = self.load(instance).layout.strategy is Strategy.WINDOW
         return 1 if dense else max(1, 32 // self.chains_a_read)
 
-    def load(self, instance: Instance) -> Layout:
-        return pack(problem_of(instance), windows=self.windows)
+    def load(self, instance: Instance) -> Packed:
+        return Packed(pack(problem_of(instance), windows=self.windows), instance.num_variables)
 
-    def core(self, model: Layout, settings: Settings) -> Ensemble:
-        chains = Ensemble(model, self._stage(model, settings))
+    def call(self, model: Packed, settings: Settings) -> Ensemble:
+        chains = Ensemble(model.layout, self._stage(model.layout, settings))
         advance([chains], [chains.stage.sweeps])
         return chains
 
-    def states(self, model: Layout, returned: Ensemble) -> States:
-        """The best state of each read; variables without a term are 0 or 1."""
+    def states(self, model: Packed, returned: Ensemble) -> States:
+        """The best state of each read."""
         energies = returned.best_energies.reshape(-1, self.chains_a_read)
         best = np.arange(len(energies)) * self.chains_a_read + energies.argmin(axis=1)
         bits = returned.best_bits()[best].astype(np.int8)
-        variables = model.problem.variables
-        states = np.ones((len(best), int(variables.max()) + 1), np.int8)
-        states[:, variables] = 1 - 2 * bits if model.problem.is_ising else bits
-        return states
+        problem = model.layout.problem
+        return _filled(1 - 2 * bits if problem.is_ising else bits, problem.variables, model.num_variables)
 
     def flips(self, returned: Ensemble) -> int:
         return returned.flips
@@ -82,10 +88,13 @@ class _Ours(Solver):
             else ProblemBatch.from_dense(tensor, problem_type=ProblemType[first.kind])
         )
         with Workspace(engine="cpu", threads=cores) as workspace:
-            result = workspace.solve_many(batch, self._public(workspace, settings))
-            found = result.configurations
+            results = workspace.solve_many(batch, self._public(workspace, settings))
+            found = results.configurations
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        best = [costs_of(i, state[None])[0] for i, state in zip(instances, found, strict=True)]
+        best = [
+            costs_of(instance, _filled(state[None], result.variables, instance.num_variables))[0]
+            for instance, state, result in zip(instances, found, results, strict=True)
+        ]
         return Run(np.array(best), cpu, wall)
 
     def _stage(self, layout: Layout, settings: Settings) -> Stage:
@@ -155,3 +164,10 @@ class Tabu(_Ours):
 
     def attempts(self, instance: Instance, settings: Settings) -> int:
         return 0
+
+
+def _filled(states: States, variables: npt.NDArray[np.int64], num_variables: int) -> States:
+    """(reads, num_variables) from the columns of `variables`; one in no term is 1."""
+    filled = np.ones((len(states), num_variables), np.int8)
+    filled[:, variables] = states
+    return filled

@@ -266,7 +266,7 @@ def main() -> None:
             continue
         rows: list[dict[str, Any]] = []
         for results in run_family(family, peers, 4 if arguments.quick else INSTANCES, budget):
-            rows = table(name, results)  # targets may have moved, so all rows
+            rows = [row | budget._asdict() for row in table(name, results)]  # targets may have moved, so all rows
             print("  ".join(f"{k} {v}" for k, v in rows[-1].items()), flush=True)
             if not arguments.quick:
                 save(f"tts_{_slug(name)}", rows, PACKAGES)

@@ -2,6 +2,7 @@
 
     pip install torch --index-url https://download.pytorch.org/whl/cpu && pip install simulated-bifurcation
 
+The CPU build of torch: the other brings gigabytes, and pins another NVRTC than the tests of our kernels do.
 A step moves all n particles of all agents at once: that is not an attempted flip at a temperature. The pressure is
 raised so that it is full after the steps given; as the package has it, that takes 1000 of them at least.
 """

@@ -35,6 +35,8 @@ INSTANCES = 20
 SCANNED = 5
 ENOUGH_HITS = 10
 LONGEST = 1 << 14
+MOST_READS = 1 << 15
+"""In one call."""
 LONG_RUNS = [Settings(4096, 256), Settings(4096, 8), Settings(1 << 16, 64)]
 """Of ours, one after the other, for targets that are not planted."""
 
@@ -119,20 +121,30 @@ def enter(solver: Solver, made: Sequence[Instance]) -> Entrant:
 
 
 def collect(entrant: Entrant, which: int, settings: Settings, target: float, seconds: float) -> Reads:
-    """Reads until there are enough hits, or the seconds are used up; at least one block."""
+    """Reads until there are enough hits, or the seconds are used up; at least one block.
+
+    What a call costs besides its reads is spread over so many of them that it takes a quarter of the seconds; calls
+    too small for that only tell how many to make.
+    """
     reads, number, seed = Reads(), entrant.block, settings.seed
     while True:
         asked = replace(settings, reads=number, seed=seed)
         run = entrant.solver.anneal(entrant.instances[which], entrant.models[which], asked)
+        cpu, seed = max(run.cpu, 1e-7), seed + 1
+        if cpu < seconds / 8 and number < MOST_READS:
+            number = _blocks(number * max(2.0, seconds / 4 / cpu), entrant.block)
+            continue
         reads.costs.append(run.costs)
-        reads.cpu += max(run.cpu, 1e-7)
-        left = seconds - reads.cpu
-        if left <= 0 or reads.hits(target) >= ENOUGH_HITS:
+        reads.cpu += cpu
+        affordable = (seconds - reads.cpu) / (reads.cpu / reads.number)
+        if affordable < entrant.block or reads.hits(target) >= ENOUGH_HITS:
             return reads
-        affordable = int(left / (reads.cpu / reads.number)) // entrant.block * entrant.block
-        if not affordable:
-            return reads
-        number, seed = min(4 * number, affordable, 20_000), seed + 1
+        number = min(number, _blocks(affordable, entrant.block))
+
+
+def _blocks(number: float, block: int) -> int:
+    """Rounded down to whole blocks, of one at least."""
+    return min(MOST_READS, max(block, int(number) // block * block))
 
 
 def candidates(solver: Solver, ranges: Sequence[tuple[float, float]]) -> Iterator[tuple[tuple[float, float], str]]:

@@ -18,7 +18,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from multiprocessing.pool import Pool
@@ -92,7 +92,8 @@ def pin(cores: int) -> None:
     """Keep every thread of this process on so many cores, where the system can."""
     if hasattr(os, "sched_setaffinity"):
         for thread in os.listdir("/proc/self/task"):
-            os.sched_setaffinity(int(thread), sorted(ALLOWED)[:cores])
+            with suppress(ProcessLookupError):  # it has ended since
+                os.sched_setaffinity(int(thread), sorted(ALLOWED)[:cores])
 
 
 ALLOWED = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}

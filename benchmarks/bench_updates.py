@@ -20,6 +20,7 @@ from benchmarks import instances
 from benchmarks.instances import Instance
 from benchmarks.peers import OURS, PACKAGES, PEERS, Settings, Solver, installed
 from benchmarks.peers.bifurcation import Discrete
+from benchmarks.peers.ours import problem_of
 from benchmarks.report import save
 from gpuqio.engines.native import instruction_set
 from gpuqio.pack import pack
@@ -122,7 +123,7 @@ def compare(
     return {
         "instance": instance.name,
         "betas": list(betas),
-        "strategy": pack(instance.problem()).strategy.name.lower(),
+        "strategy": pack(problem_of(instance)).strategy.name.lower(),
         "acceptance": round(statistics.median(acceptance), 3),
         "gpuqio M updates/s": round(statistics.median(own) / 1e6, 1),
         "spread": [round(min(own) / 1e6, 1), round(max(own) / 1e6, 1)],

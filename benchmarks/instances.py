@@ -19,10 +19,14 @@ from gpuqio.optimization import Problem, ProblemType, Term
 __all__ = [
     "Instance",
     "brute_force",
+    "chimera",
     "lattice_3d",
     "number_partitioning",
+    "pegasus",
     "planted_tiles",
     "planted_xorsat",
+    "quadratic_xorsat",
+    "random_graph",
     "random_maxcut",
     "random_qubo",
     "regular_maxcut",
@@ -118,6 +122,56 @@ def regular_maxcut(n: int, degree: int, seed: int) -> Instance:
     return Instance(f"regular-{degree}-{n}-{seed}", "ising", n, np.ones(len(ids)), ids)
 
 
+def random_graph(n: int, edges: int, seed: int) -> Instance:
+    """A glass on that many different random edges, couplings -1 or 1; for very large n, and few of all edges."""
+    if edges > n * (n - 1) // 4:
+        raise ValueError(f"{edges} random edges of {n} vertices are more than half of all.")
+    random = _random(seed)
+    keys = np.zeros(0, dtype=np.int64)
+    while len(keys) < edges:
+        ends = np.sort(random.integers(0, n, (edges + edges // 8 + 8, 2)), axis=1)
+        keys = np.unique(np.concatenate([keys, (ends[:, 0] * n + ends[:, 1])[ends[:, 0] != ends[:, 1]]]))
+    keys = np.sort(random.choice(keys, edges, replace=False))
+    return _glass(f"random-{n}-{edges}-{seed}", n, np.stack([keys // n, keys % n], axis=1), random)
+
+
+def chimera(size: int, seed: int) -> Instance:
+    """A glass on D-Wave's Chimera graph: size x size cells K4,4, couplings -1 or 1.
+
+    Each vertex of the left side of a cell is also joined to its like in the cells above and below, each of the right
+    side to its like in the cells beside (Bunyk et al., IEEE Trans. Appl. Supercond. 24, 1700110, 2014).
+    """
+    vertex = np.arange(8 * size * size).reshape(size, size, 2, 4)  # row, column, side, place
+    left, right = np.broadcast_arrays(vertex[:, :, 0, :, None], vertex[:, :, 1, None, :])
+    edges = [(left, right), (vertex[:-1, :, 0], vertex[1:, :, 0]), (vertex[:, :-1, 1], vertex[:, 1:, 1])]
+    ids = np.concatenate([np.stack([a.ravel(), b.ravel()], axis=1) for a, b in edges])
+    return _glass(f"chimera-{size}-{seed}", vertex.size, ids, _random(seed))
+
+
+def pegasus(size: int, seed: int) -> Instance:
+    """A glass on the main fabric of D-Wave's Pegasus graph P(size), of up to 15 neighbours, couplings -1 or 1.
+
+    Qubits are segments of length 12 on lines one apart: (u, w, k, z) is on line 12 w + k, vertical for u = 0, and
+    begins at 12 z + SHIFT[u][k]. Two that cross are joined, as are two that follow each other on one line, and
+    the first and second of each pair of lines (Boothby et al., arXiv:2003.00133). Those that cross none are left out.
+    """
+    shift = np.repeat([[2, 10, 6], [6, 2, 10]], 4, axis=1)
+    w, k, z = (a.ravel() for a in np.indices((size, 12, size - 1)))
+    line = 12 * w + k
+    begins = 12 * z + shift[:, k]  # (2, qubits of one orientation)
+    across = (begins[0][:, None] <= line) & (line < begins[0][:, None] + 12)
+    along = (begins[1] <= line[:, None]) & (line[:, None] < begins[1] + 12)
+    vertical, horizontal = np.nonzero(across & along)
+    number = np.arange(len(line)).reshape(size, 12, size - 1)
+    same = [(number[:, :, :-1], number[:, :, 1:]), (number[:, 0::2], number[:, 1::2])]
+    pairs = np.concatenate([np.stack([a.ravel(), b.ravel()], axis=1) for a, b in same])
+    crossing = np.stack([vertical, horizontal + len(line)], axis=1)
+    fabric = np.unique(crossing)
+    ids = np.concatenate([crossing, pairs, pairs + len(line)])
+    ids = np.searchsorted(fabric, ids[np.isin(ids, fabric).all(axis=1)])
+    return _glass(f"pegasus-{size}-{seed}", len(fabric), ids, _random(seed))
+
+
 def lattice_3d(size: int, seed: int) -> Instance:
     """The Edwards-Anderson glass: a periodic cube of size³ spins, couplings -1 or 1."""
     return _lattice(f"lattice3d-{size}-{seed}", (size, size, size), seed)
@@ -161,6 +215,29 @@ def planted_xorsat(n: int, seed: int) -> Instance:
     planted = random.choice(np.array([-1, 1], dtype=np.int8), n)
     coefficients = -np.prod(planted[triples], axis=1, dtype=np.float64)
     return Instance(f"xorsat-{n}-{seed}", "ising", n, coefficients, triples, planted)
+
+
+def quadratic_xorsat(n: int, seed: int) -> Instance:
+    """`planted_xorsat` as pairs: 2n + 1 spins; optimum -4n, and a cost c stands for c + 3n there.
+
+    With its signs a satisfied triple sums to 3 or -1, any other to 1 or -3. So half of (sum - g - 2a)², less its
+    constant 4, is -4 or -2 for the better a, a spin of the triple's own. g is one spin for all, so that there are no
+    fields.
+    """
+    triples = planted_xorsat(n, seed)
+    assert triples.planted is not None
+    signs = np.ones((n, 3), dtype=np.int64)
+    signs[:, 0] = -triples.coefficients
+    members = np.concatenate([triples.ids, np.stack([np.full(n, 2 * n), np.arange(n, 2 * n)], axis=1)], axis=1)
+    weights = np.concatenate([signs, np.tile([-1, -2], (n, 1))], axis=1)
+    first, second = np.triu_indices(5, 1)
+    ids = np.sort(np.stack([members[:, first], members[:, second]], axis=-1).reshape(-1, 2), axis=1)
+    pairs, where = np.unique(ids, axis=0, return_inverse=True)
+    coefficients = np.bincount(where.ravel(), (weights[:, first] * weights[:, second]).ravel())
+    sums = (signs * triples.planted[triples.ids]).sum(axis=1)
+    planted = np.concatenate([triples.planted, np.where(sums == 3, 1, -1), [1]]).astype(np.int8)
+    kept = coefficients != 0
+    return Instance(f"xorsat-pairs-{n}-{seed}", "ising", 2 * n + 1, coefficients[kept], pairs[kept], planted)
 
 
 def planted_tiles(size: int, seed: int) -> Instance:
@@ -218,9 +295,13 @@ def _lattice(name: str, shape: tuple[int, ...], seed: int) -> Instance:
         raise ValueError(f"A periodic lattice shorter than 3 has an edge twice; this one is {shape}.")
     site = np.arange(np.prod(shape)).reshape(shape)
     edges = [np.stack([site, np.roll(site, -1, axis)], axis=-1).reshape(-1, 2) for axis in range(len(shape))]
-    ids = np.sort(np.concatenate(edges), axis=1)
-    coefficients: Floats = _random(seed).choice(np.array([-1.0, 1.0]), len(ids))
-    return Instance(name, "ising", site.size, coefficients, ids)
+    return _glass(name, site.size, np.sort(np.concatenate(edges), axis=1), _random(seed))
+
+
+def _glass(name: str, n: int, ids: Integers, random: np.random.Generator) -> Instance:
+    """Couplings -1 or 1 on the edges `ids`."""
+    coefficients: Floats = random.choice(np.array([-1.0, 1.0]), len(ids))
+    return Instance(name, "ising", n, coefficients, ids)
 
 
 def _pairing(n: int, degree: int, random: np.random.Generator) -> set[tuple[int, int]] | None:

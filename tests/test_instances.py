@@ -16,12 +16,16 @@ SMALL: dict[str, Callable[[int], Instance]] = {
     "random_maxcut": lambda seed: instances.random_maxcut(10, 0.4, seed),
     "regular_maxcut": lambda seed: instances.regular_maxcut(10, 3, seed),
     "lattice_3d": lambda seed: instances.lattice_3d(3, seed),
+    "random_graph": lambda seed: instances.random_graph(12, 20, seed),
+    "chimera": lambda seed: instances.chimera(2, seed),
+    "pegasus": lambda seed: instances.pegasus(2, seed),
     "toroidal_grid": lambda seed: instances.toroidal_grid(3, 4, seed),
     "number_partitioning": lambda seed: instances.number_partitioning(10, 6, seed),
     "planted_xorsat": lambda seed: instances.planted_xorsat(11, seed),
+    "quadratic_xorsat": lambda seed: instances.quadratic_xorsat(7, seed),
     "planted_tiles": lambda seed: instances.planted_tiles(4, seed),
 }
-PLANTED = ["number_partitioning", "planted_xorsat", "planted_tiles"]
+PLANTED = ["number_partitioning", "planted_xorsat", "quadratic_xorsat", "planted_tiles"]
 
 
 def test_every_maker_is_in_the_table() -> None:
@@ -86,8 +90,44 @@ def test_graphs_have_their_degrees() -> None:
         assert np.all(np.bincount(instance.ids.ravel(), minlength=instance.num_variables) == degree), instance.name
 
 
+def test_chimera_is_a_grid_of_complete_bipartite_cells() -> None:
+    cells = instances.chimera(8, 0)
+    assert (cells.num_variables, len(cells.ids)) == (512, 64 * 16 + 2 * 8 * 7 * 4)
+    degrees = np.bincount(cells.ids.ravel()).reshape(8, 8, 2, 4)
+    assert np.all(degrees[1:-1, 1:-1] == 6)
+    assert np.all(degrees[0, :, 0] == 5)  # a left side at the edge has one neighbour less above
+    assert np.all(degrees[0, 1:-1, 1] == 6)
+
+
+@pytest.mark.parametrize(("size", "edges"), [(2, 164), (6, 4484), (16, 40484)])
+def test_pegasus_has_the_published_numbers(size: int, edges: int) -> None:
+    fabric = instances.pegasus(size, 0)
+    assert (fabric.num_variables, len(fabric.ids)) == (8 * (size - 1) * (3 * size - 1), edges)
+    degrees = np.bincount(fabric.ids.ravel())
+    assert degrees.max() == (15 if size > 3 else 13)
+    assert size < 16 or np.mean(degrees == 15) > 0.7
+
+
+def test_a_random_graph_has_its_edges() -> None:
+    graph = instances.random_graph(1000, 3000, 1)
+    assert len(np.unique(graph.ids, axis=0)) == 3000
+    assert np.all(graph.ids[:, 0] < graph.ids[:, 1])
+    assert np.bincount(graph.ids.ravel()).max() < 25  # Poisson with mean 6
+
+
+def test_xorsat_as_pairs_has_the_energies_of_the_triples() -> None:
+    pairs, triples = instances.quadratic_xorsat(4, 3), instances.planted_xorsat(4, 3)
+    spins = 1 - 2 * ((np.arange(2**9)[:, None] >> np.arange(9)) & 1).astype(np.int8)
+    costs = pairs.cost(spins)
+    for state in np.unique(spins[:, :4], axis=0):
+        best = costs[(spins[:, :4] == state).all(axis=1) & (spins[:, 8] == 1)].min()
+        assert best + 3 * 4 == triples.cost(state)
+
+
 def test_the_gset_shapes() -> None:
     assert len(instances.random_maxcut(800, 0.06, 0).ids) == 19176  # G1
+    assert len(instances.random_maxcut(2000, 0.01, 0).ids) == 19990  # G22
+    assert len(instances.random_maxcut(1000, 0.02, 0).ids) == 9990  # G43
     assert len(instances.toroidal_grid(100, 8, 0).ids) == 1600  # G11
 
 
@@ -116,6 +156,7 @@ def test_brute_force_knows_the_three_variable_example() -> None:
         (lambda: instances.regular_maxcut(5, 3, 0), "no 3-regular graph of 5"),
         (lambda: instances.regular_maxcut(3, 4, 0), "no 4-regular graph of 3"),
         (lambda: instances.lattice_3d(2, 0), "shorter than 3"),
+        (lambda: instances.random_graph(10, 40, 0), "more than half"),
         (lambda: instances.planted_xorsat(3, 0), "at least 4 variables, not 3"),
         (lambda: instances.planted_tiles(5, 0), "even size of at least 4, not 5"),
         (lambda: brute_force(instances.sk(21, 0)), "the most is 20"),

@@ -45,16 +45,17 @@ GQ vl wide_threshold(const vu& r, const vf& temperature) {
     return truncate_wide(smaller(neg_log_uniform(r) * temperature, 0x1p62f));
 }
 
-// Metropolis with ties broken by one spare random bit. Accepting every zero-cost move in a sequential sweep is not
-// ergodic (a ferromagnetic ring never equilibrates); any symmetric rule at d = 0 keeps detailed balance.
+// Metropolis that rejects one tie in sixteen, by four spare random bits. Accepting every zero-cost move in a sequential
+// sweep is not ergodic (a ferromagnetic ring never equilibrates); any symmetric rule at d = 0 keeps detailed balance.
+constexpr unsigned TIE_BITS = 15;
 template <class V>
 GQ unsigned accepted(const V& rise, const V& threshold, const vb& tails) {
     return ~ballot((rise > threshold) | ((rise == 0) & tails));
 }
 // The same where a word is used once.
 GQ vb rejected(const vi& rise, const vi& threshold, const vu& r) {
-    return (rise > threshold) | ((rise | as_int(r & 1u)) == 0);
+    return (rise > threshold) | ((rise | as_int(r & TIE_BITS)) == 0);
 }
-GQ vb tails(const vu& r) { return (r & 1u) == 0u; }
+GQ vb tails(const vu& r) { return (r & TIE_BITS) == 0u; }
 
 }  // namespace gq

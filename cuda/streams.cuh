@@ -6,7 +6,7 @@
 namespace gq {
 enum purpose : unsigned {
     INIT = 0,      // position = block of 128 variables; the words are their first bits
-    FLIP = 1,      // position and word: said in the move; the top 23 bits are u, bit 0 breaks ties
+    FLIP = 1,      // position and word: said in the move; the top 23 bits are u, the lowest 4 break ties
     EXCHANGE = 2,  // position = slot of the lower rung, chain = 0
     RESAMPLE = 3,  // position = 0, chain = 0: one word a resampling
     STEP = 4,      // position = step of a walk; word 0: whether, word 1: which variable

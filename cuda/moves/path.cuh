@@ -111,7 +111,7 @@ GQ int64_t path_sweep(Ensemble& e, const Problem& p, const Path& path, int warp,
                 } while ((path.joined[at >> 5] >> (at & 31)) & 1u);
                 high += low >> 32;
                 low &= 0xffffffff;
-                if ((high | low) == 0) return (mine(r, l) & 1u) == 1u;
+                if ((high | low) == 0) return (mine(r, l) & TIE_BITS) != 0u;
                 return rounded(high) * 0x1p32f + rounded(low) <= mine(most, l);
             });
             hit = along(accepted, joined & ~path.bottom_of(w), hit);

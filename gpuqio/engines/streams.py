@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Purpose", "boltzmann", "inverse_root", "neg_log_uniform", "philox", "reciprocal", "threshold"]
+__all__ = ["TIE_BITS", "Purpose", "boltzmann", "inverse_root", "neg_log_uniform", "philox", "reciprocal", "threshold"]
 
 Words = npt.NDArray[np.uint32]
 Float32s = npt.NDArray[np.float32]
@@ -43,6 +43,9 @@ def philox(position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: P
         low, high = (low + 0x9E3779B9) & 0xFFFFFFFF, (high + 0xBB67AE85) & 0xFFFFFFFF
     return np.stack([c0, c1, c2, c3]).astype(np.uint32)
 
+
+TIE_BITS = np.uint32(15)
+"""Of an attempt's word: a tie is rejected where all of them are 0."""
 
 _COEFFICIENTS = tuple(
     np.float32(float.fromhex(c))

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.engines.reference.outcome import Outcome, flip, rise
-from gpuqio.engines.streams import Purpose, neg_log_uniform, philox, threshold
+from gpuqio.engines.streams import TIE_BITS, Purpose, neg_log_uniform, philox, threshold
 from gpuqio.pack import Layout
 from gpuqio.solvers.stage import Stage
 
@@ -63,7 +63,7 @@ class Metropolis:
 
 
 def metropolis_sweep(layout: Layout, stage: Stage, out: Outcome, temperature: npt.NDArray[np.float32]) -> None:
-    """Variables 0..n-1 in turn: Metropolis, a tie decided by the word's lowest bit. Four variables share a call.
+    """Variables 0..n-1 in turn: Metropolis; a tie is rejected where its word's `TIE_BITS` are 0. Four share a call.
 
     Args:
         temperature: (chains,).
@@ -71,5 +71,5 @@ def metropolis_sweep(layout: Layout, stage: Stage, out: Outcome, temperature: np
     for v in range(layout.num_variables):
         words = philox(v // 4, out.sweeps, np.arange(stage.chains), Purpose.FLIP, stage.seed)[v % 4]
         rises = rise(layout, out.bits, v)
-        heads = (words & np.uint32(1)) == 1
+        heads = (words & TIE_BITS) != 0
         flip(out, v, (rises <= threshold(words, temperature, layout.rise_bits)) & ((rises != 0) | heads), rises)

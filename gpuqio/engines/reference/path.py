@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.engines.reference.outcome import Outcome, flip, rise
-from gpuqio.engines.streams import Purpose, neg_log_uniform, philox
+from gpuqio.engines.streams import TIE_BITS, Purpose, neg_log_uniform, philox
 from gpuqio.pack import Layout
 from gpuqio.solvers.quantum_monte_carlo import Trotter
 from gpuqio.solvers.stage import Stage
@@ -30,7 +30,7 @@ class Path:
             words = philox(v >> 1, out.sweeps, chains, Purpose.BOND, self._stage.seed)[2 * (v & 1) :]
             bonds = (words[1] >> np.uint32(8)) < self._chances[out.sweeps]
             draws = neg_log_uniform(words[0]) * self._temperatures[out.sweeps]
-            heads = (words[0] & np.uint32(1)) == 1
+            heads = (words[0] & TIE_BITS) != 0
             rises = rise(self._layout, out.bits, v)
             chosen = np.zeros(self._stage.chains, np.bool_)
             for path in self._paths:

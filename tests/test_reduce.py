@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +27,7 @@ from gpuqio.pack import Canonical, canonical, reduced
 from gpuqio.pack.fixed_point import fixed_point
 from gpuqio.result import StopReason
 from gpuqio.solvers.wire import parse
+from tests import strategies
 
 Bits = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -55,8 +55,9 @@ def costs(problem: Canonical, bits: Bits) -> Floats:
 def graph(pairs: npt.ArrayLike, seed: int = 1, spins: bool = True, fields: bool = True, real: bool = False) -> Problem:
     """A problem on the edges (m, 2), with coefficients from -3 to 3 or normally distributed ones."""
     edges, random = np.asarray(pairs), np.random.default_rng(seed)
-    couplings, size = random.choice([-3, -2, -1, 1, 2, 3], len(edges)), int(edges.max()) + 1
-    h = random.integers(-3, 4, size)
+    size = int(edges.max()) + 1
+    couplings: npt.NDArray[Any] = random.choice([-3, -2, -1, 1, 2, 3], len(edges))
+    h: npt.NDArray[Any] = random.integers(-3, 4, size)
     if real:
         couplings, h = random.normal(size=len(edges)), random.normal(size=size)
     kind = ProblemType.ising if spins else ProblemType.pubo

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
+from itertools import islice
 from typing import Any, TypeVar
 
 from gpuqio.backend import Backend, JobRecord, Request
@@ -154,33 +155,37 @@ class BaseWorkspace:
     def _chunks(self, problems: Iterable[Problem], solver: AnySolver, at_least: int) -> Iterator[Chunk]:
         """Cut a batch into even chunks of at most `PROBLEMS_A_CHUNK`, made as they are asked for.
 
-        There are `at_least` so many, where there are as many problems, so that no worker stands idle.
+        There are `at_least` so many, where there are as many problems, so that no worker stands idle. What has no
+        length is read as far as `at_least` chunks need at a time.
         """
         spec, params = specification(solver)
-        problems = _batch(problems)
-        total = len(problems)
-        chunks = max(-(-total // PROBLEMS_A_CHUNK), min(total, at_least))
-        for index in range(chunks):
-            begin, end = total * index // chunks, total * (index + 1) // chunks
-            chunk = tuple(problems[place] for place in range(begin, end))
-            for place, problem in enumerate(chunk, begin):
-                try:
-                    _check(problem, solver)
-                except InvalidProblem as error:
-                    raise InvalidProblem(
-                        f"{error} This is problem {place} of the batch.",
-                        field=f"problems[{place}].{error.field}",
-                        value=error.value,
-                        code=error.code,
-                    ) from error
-            yield Chunk(
-                work=Work(chunk, spec),
-                name=f"Problems {begin} to {end - 1} of a batch",
-                params=params,
-                target=spec.target,
-                owner=self._owner,
-                threads=self.threads,
-            )
+        before = 0
+        for part in _parts(problems, at_least * PROBLEMS_A_CHUNK):
+            total = len(part)
+            chunks = max(-(-total // PROBLEMS_A_CHUNK), min(total, at_least))
+            for index in range(chunks):
+                begin, end = total * index // chunks, total * (index + 1) // chunks
+                chunk = tuple(part[place] for place in range(begin, end))
+                begin, end = before + begin, before + end
+                for place, problem in enumerate(chunk, begin):
+                    try:
+                        _check(problem, solver)
+                    except InvalidProblem as error:
+                        raise InvalidProblem(
+                            f"{error} This is problem {place} of the batch.",
+                            field=f"problems[{place}].{error.field}",
+                            value=error.value,
+                            code=error.code,
+                        ) from error
+                yield Chunk(
+                    work=Work(chunk, spec),
+                    name=f"Problems {begin} to {end - 1} of a batch",
+                    params=params,
+                    target=spec.target,
+                    owner=self._owner,
+                    threads=self.threads,
+                )
+            before += total
 
     def _look_up(self, target: Target[Any]) -> None:
         name, provider = target.name, target.provider_id
@@ -197,14 +202,20 @@ class BaseWorkspace:
         return found[0] if len(found) == 1 else found
 
 
-def _batch(problems: Iterable[Problem]) -> Sequence[Problem]:
+def _parts(problems: Iterable[Problem], most: int) -> Iterator[Sequence[Problem]]:
+    """A sequence as it is; another iterable by `most` problems at a time, so that no more of them are kept."""
     if isinstance(problems, Problem) or not isinstance(problems, Iterable):
         raise InvalidProblem(
             f"A batch is a ProblemBatch or a sequence of problems; found {type(problems).__name__}.",
             field="problems",
             value=problems,
         )
-    return problems if isinstance(problems, Sequence) else tuple(problems)
+    if isinstance(problems, Sequence):
+        yield problems
+        return
+    left = iter(problems)
+    while part := tuple(islice(left, most)):
+        yield part
 
 
 def _check(problem: Problem, solver: AnySolver) -> None:

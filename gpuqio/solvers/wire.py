@@ -29,7 +29,7 @@ from gpuqio.solvers.population_annealing import PopulationAnnealing
 from gpuqio.solvers.pticm import Pticm
 from gpuqio.solvers.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.solvers.schedules import read_range
-from gpuqio.solvers.settings import Settings, number, whole
+from gpuqio.solvers.settings import number, whole
 from gpuqio.solvers.simulated_annealing import SimulatedAnnealing
 from gpuqio.solvers.simulated_bifurcation import SimulatedBifurcation
 from gpuqio.solvers.substochastic_monte_carlo import SubstochasticMonteCarlo
@@ -152,11 +152,12 @@ def _spoken(value: object) -> object:
         return value
 
 
-def _parameter_free(make: type[Settings]) -> Callable[[dict[str, Any]], Solver]:
+def _parameter_free(make: type[Any]) -> Callable[[dict[str, Any]], Solver]:
     def search(given: dict[str, Any]) -> Solver:
         settings = _known(given, *(name for name in FREE if name in PARAMETERS[make]))
         settings.setdefault("timeout", DEFAULT_TIMEOUT)
-        return make(**settings)
+        solver: Solver = make(**settings)
+        return solver
 
     return search
 

@@ -376,7 +376,7 @@ class TestBatch:
 
     async def test_a_generator_gives_the_results_of_a_list(self) -> None:
         workspace, _ = local()
-        problems = [three(n % 10) for n in range(5 * PROBLEMS_A_CHUNK + 3)]
+        problems = [three(n % 10) for n in range(13)]
         results = await workspace.solve_many(iter(problems), ParallelTempering(workspace, seed=1))
         again = await workspace.solve_many(problems, ParallelTempering(workspace, seed=1))
         assert (results.costs == again.costs).all()

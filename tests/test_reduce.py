@@ -75,6 +75,7 @@ def random_graph(size: int, degree: float, seed: int = 1, **kind: bool) -> Probl
     return graph(pairs[pairs[:, 0] != pairs[:, 1]], seed, **kind)
 
 
+@pytest.mark.slow
 @given(st.one_of(strategies.sparse_problems(10, 16), strategies.problems(8), strategies.grouped_problems(6)))
 def test_what_is_left_has_the_same_minimum_and_its_states_come_back_at_their_best(problem: Problem) -> None:
     whole = canonical(problem)
@@ -99,6 +100,7 @@ def test_what_is_left_has_the_same_minimum_and_its_states_come_back_at_their_bes
     assert abs(of_left.min() - of_all.min()) <= scale
 
 
+@pytest.mark.slow
 @given(strategies.sparse_problems(10, 14, integers=True))
 def test_what_is_left_has_three_neighbours_or_more_and_stays_exact(problem: Problem) -> None:
     reduction = reduced(canonical(problem))
@@ -113,6 +115,7 @@ def test_what_is_left_has_three_neighbours_or_more_and_stays_exact(problem: Prob
     assert again.problem is left
 
 
+@pytest.mark.slow
 @given(strategies.sparse_problems(9, 14), st.randoms(use_true_random=False))
 def test_the_order_of_the_terms_is_of_no_matter(problem: Problem, random: Any) -> None:
     terms = list(problem.terms)
@@ -191,6 +194,7 @@ def test_coefficients_that_would_lose_their_last_digits_leave_the_problem_whole(
 SOLVERS = [SimulatedAnnealing, ParallelTempering, Tabu, SubstochasticMonteCarlo]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", SOLVERS)
 def test_a_parameter_free_search_reduces_and_its_parameters_repeat_it(make: Any) -> None:
     problem = random_graph(60, 3)

@@ -16,7 +16,7 @@ from gpuqio.solvers import TARGETS, parse
 from gpuqio.solvers.base import Solver
 from gpuqio.solvers.oneqbit import OneQbitSettings
 from gpuqio.solvers.settings import Settings
-from gpuqio.solvers.wire import COMMON, OTHER_NAMES, PARAMETERS, TOSHIBA_NAMES
+from gpuqio.solvers.wire import COMMON, FREE, OTHER_NAMES, PARAMETERS, TOSHIBA_NAMES
 
 __all__ = ["NAMES", "SOLVERS", "chosen", "read_parameter"]
 
@@ -135,7 +135,7 @@ def chosen(name: str, given: Mapping[str, Any]) -> tuple[str, Solver]:
         if parameter not in known:
             message = f"--solver {name} has no parameter {parameter}; it has {', '.join(known)}."
             raise InvalidParameter(message, field=parameter)
-    target = named.target if given.keys() - set(COMMON) else named.free_target
+    target = named.target if given.keys() - set(FREE) else named.free_target
     solver = parse(target, {**given, "timeout": None} if issubclass(named.kind, OneQbitSettings) else given)
     if isinstance(solver, OneQbitSettings):
         solver = replace(solver, timeout=given.get("timeout"))

@@ -27,7 +27,7 @@ class StopReason(str, Enum):
 
     COMPLETED = "All the sweeps asked for were done."
     CONVERGED = "The search saw nothing more to gain."
-    PROVEN = "All configurations were tried: this is the optimum."
+    PROVEN = "All configurations were tried or ruled out: this is the optimum."
     TIMEOUT = "The timeout ran out; this is the best found until then."
     COST_LIMIT = "The cost limit was reached."
     CANCELLED = "The job was cancelled; this is the best found until then."
@@ -58,6 +58,7 @@ class Report:
         seconds: of solving.
         resolution: the step to which coefficients were rounded; 0.0 where they were represented exactly.
         stop_reason: why it ended.
+        removed: variables that needed no search, and came back at their best values (`gpuqio.pack.reduce`).
         statistics: what else the solver has found out, by name, as JSON values; its documentation says what. Mostly
             empty.
     """
@@ -72,6 +73,7 @@ class Report:
     seconds: float
     resolution: float
     stop_reason: StopReason
+    removed: int = 0
     statistics: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def to_dict(self) -> dict[str, Any]:

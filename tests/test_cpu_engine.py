@@ -162,7 +162,7 @@ def test_a_cost_limit_ends_the_run_when_it_is_reached() -> None:
 @pytest.mark.parametrize("target", [PT, SA, PT.replace(".cpu", "-parameterfree.cpu")])
 def test_a_cost_limit_that_the_first_states_reach_ends_the_run_at_once(target: str) -> None:
     limited, alone = spins((1, [0, 1]), (2, [1, 2])), spins((1, [0, 1]), (3, [1]))
-    first, second = solve(limited, alone, target=target, seed=1, cost_limit=1e300)
+    first, second = solve(limited, alone, target=target, seed=1, cost_limit=1e300, reduce=False)
     for result in (first, second):
         assert result.report.stop_reason is StopReason.COST_LIMIT
         assert result.report.sweeps == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -358,6 +359,27 @@ class TestBatch:
         assert len(backend.requests) == 2 * backend.statistics().workers
         assert [record.status for record in backend.list()] == [Status.Cancelled] * len(backend.requests)
         assert await workspace.list_jobs() == []
+
+    async def test_a_generator_is_read_as_far_as_there_is_work(self, autojump_clock: Any) -> None:
+        workspace, _ = local(held=True)
+        read = 0
+
+        def endless() -> Iterator[Problem]:
+            nonlocal read
+            while True:
+                read += 1
+                yield three()
+
+        with trio.move_on_after(1):
+            await workspace.solve_many(endless(), ParallelTempering(workspace))
+        assert 0 < read <= 2 * 2 * workspace._reach().statistics().workers * PROBLEMS_A_CHUNK
+
+    async def test_a_generator_gives_the_results_of_a_list(self) -> None:
+        workspace, _ = local()
+        problems = [three(n % 10) for n in range(13)]
+        results = await workspace.solve_many(iter(problems), ParallelTempering(workspace, seed=1))
+        again = await workspace.solve_many(problems, ParallelTempering(workspace, seed=1))
+        assert (results.costs == again.costs).all()
 
     async def test_a_failed_chunk_fails_the_batch_and_cancels_the_rest(self) -> None:
         workspace, backend = local(held=True)

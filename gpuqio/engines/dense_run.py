@@ -41,7 +41,8 @@ def dense_run(batch: DenseBatch, solver: Solver, work: float) -> DenseRun | None
         work: seconds that a unit of `Layout.work` is expected to take.
     """
     uniform = solver.uniform
-    if uniform is None or solver.number_of_solutions > 1 or solver.timeout is not None:
+    alone = solver.number_of_solutions > 1 or solver.timeout is not None or solver.reduce is not None
+    if uniform is None or alone:
         return None
     pack = pack_dense(batch)
     return None if pack is None else DenseRun(pack, solver, uniform, work)

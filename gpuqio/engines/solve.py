@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidProblem
-from gpuqio.pack import Layout, pack
+from gpuqio.pack import Layout, canonical, lay_out, reduced, whole
 from gpuqio.problem import Problem
 from gpuqio.result import Report, Result, StopReason
 from gpuqio.solvers.base import Solver, Trial
@@ -65,14 +65,17 @@ class Solve(Generic[C]):
     """A problem, its plan, and the chains of the current stage.
 
     Attributes:
-        layout: the packed problem.
+        layout: the packed problem, or what is left of it.
         chains: of the current stage; None for a problem without variables.
         seconds: of solving so far; the engine counts them.
         stop_reason: why it ended; None while there is more to do.
     """
 
     def __init__(self, problem: Problem, solver: Solver, start: StartChains[C]) -> None:
-        self.layout = pack(problem, windows=solver.walks_windows, groups=solver.walks_groups)
+        given = canonical(problem)
+        self._reduction = reduced(given) if solver.reduces else whole(given)
+        self._variables = given.variables
+        self.layout = lay_out(self._reduction.problem, solver.walks_windows, solver.walks_groups)
         if self.layout.groups is not None and not solver.walks_groups:
             raise InvalidProblem(
                 f"Solver type is not compatible with problem type {problem.problem_type.name}: {type(solver).__name__} "
@@ -91,7 +94,7 @@ class Solve(Generic[C]):
         self._proven = False
         self._samples: list[Bits] = []
         if self.layout.num_variables == 0:
-            self.stop_reason = StopReason.PROVEN  # there is but one configuration
+            self.stop_reason = StopReason.PROVEN  # there is but one configuration, or what is left of it
             return
         self._plan = solver.plan(self.layout, self._seed)
         self._begin(self._plan.first())
@@ -120,7 +123,7 @@ class Solve(Generic[C]):
             return
         self._keep_best()
         if chains.stage.move.kind is Kind.EXHAUSTIVE and chains.sweeps == chains.stage.sweeps:
-            self._proven = self.layout.fixed.is_exact
+            self._proven = self.layout.fixed.is_exact and self._reduction.is_exact
         if chains.stage.sampled:
             coldest = chains.chain_at.reshape(-1, chains.stage.rungs)[:, -1]
             self._samples.append(chains.bits()[coldest])
@@ -144,10 +147,10 @@ class Solve(Generic[C]):
         """The best so far. `reason` says why, if it has not ended by itself."""
         stop_reason, shape = self.stop_reason or reason or StopReason.COMPLETED, self._solver.shape
         if self.chains is None:
-            costs = self._problem.evaluate_states(self.layout.problem.variables, np.zeros((1, 0), np.int8))
-            parameters = {**self._solver.parameters(), "seed": self._seed}
-            report = Report(engine, device, "none", 0, 0, 0, 0, self.seconds, 0.0, stop_reason)
-            return Result(self.layout.problem.variables, np.zeros((1, 0), np.int8), costs, parameters, report, shape)
+            states, costs = self._whole_states(np.zeros((1, 0), np.uint8))
+            parameters = {**self._solver.parameters(), "seed": self._seed, **self._reduced()}
+            report = Report(engine, device, "none", 0, 0, 0, 0, self.seconds, 0.0, stop_reason, self._reduction.removed)
+            return Result(self._variables, states, costs, parameters, report, shape)
         best = self._keep_best()
         if self._samples:
             bits = np.concatenate(self._samples)
@@ -155,8 +158,7 @@ class Solve(Generic[C]):
             bits = best.stage.move.solutions(
                 best.best_bits(), best.best_energies, best.log, self._solver.number_of_solutions
             )
-        states = self._values(bits)
-        costs = self._problem.evaluate_states(self.layout.problem.variables, states)
+        states, costs = self._whole_states(bits)
         order = np.argsort(costs, kind="stable")
         stage = best.stage
         if stage.exchange:  # a ladder stopped early is a shorter run on the same ladder
@@ -173,10 +175,11 @@ class Solve(Generic[C]):
             seconds=self.seconds,
             resolution=self.layout.fixed.resolution,
             stop_reason=stop_reason,
+            removed=self._reduction.removed,
             statistics=best.stage.move.statistics(self.layout, best.stage, best.best_energies, best.log, best.sweeps),
         )
-        echo, variables = self._plan.parameters(stage), self.layout.problem.variables
-        return Result(variables, states[order], costs[order], echo, report, shape)
+        echo = {**self._plan.parameters(stage), **self._reduced()}
+        return Result(self._variables, states[order], costs[order], echo, report, shape)
 
     def _begin(self, stage: Stage) -> None:
         first = self._first_bits() if stage.initial is None else stage.initial
@@ -195,10 +198,17 @@ class Solve(Generic[C]):
             self._best = best = chains
         return best
 
-    def _values(self, bits: Bits) -> npt.NDArray[np.int8]:
-        """(k, n) states as users see them: spins -1 and 1 for ising."""
-        states = bits.astype(np.int8)
-        return 1 - 2 * states if self.layout.problem.is_ising else states
+    def _reduced(self) -> dict[str, bool]:
+        """What else repeats the run: a solver with parameters reduces nothing by itself."""
+        reduce = self._solver.reduce
+        return {"reduce": self._solver.reduces} if reduce is not None or self._reduction.removed else {}
+
+    def _whole_states(self, bits: Bits) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]]:
+        """From (k, n') bits of what was solved, (k, n) states as users see them, spins -1 and 1, and their costs."""
+        states = self._reduction.restored(bits).astype(np.int8)
+        if self.layout.problem.is_ising:
+            states = 1 - 2 * states
+        return states, self._problem.evaluate_states(self._variables, states)
 
     def _first_bits(self) -> Bits | None:
         start = self._problem.init_config

@@ -23,6 +23,8 @@ class Exhaustive(Solver[W]):
         number_of_solutions: distinct configurations to return at most, 1 to 10. The first is optimal; the others are
             the best of parts of the space, and not always the next best of all.
         cost_limit: stop at a cost this low or lower.
+        reduce: solve without the variables that need no search, such as leaves, and put them back at their best values
+            (``result.report.removed``). Default: no.
 
     Raises:
         InvalidProblem: (a ValueError) when a problem of more variables is solved.
@@ -42,6 +44,7 @@ class Exhaustive(Solver[W]):
         seed: int | None = None,
         number_of_solutions: int | None = None,
         cost_limit: float | None = None,
+        reduce: bool | None = None,
     ) -> None:
         params = {
             "all_optima": all_optima,
@@ -49,6 +52,7 @@ class Exhaustive(Solver[W]):
             "seed": seed,
             "number_of_solutions": number_of_solutions,
             "cost_limit": cost_limit,
+            "reduce": reduce,
         }
         super().__init__(workspace, name, provider_id="gpuqio", params=params)
 

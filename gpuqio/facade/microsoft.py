@@ -36,6 +36,8 @@ class ParallelTempering(Solver[W]):
             for long runs on problems with a first-order transition. The result's parameters have them. Default: no.
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
+        reduce: solve without the variables that need no search, such as leaves, and put them back at their best values
+            (``result.report.removed``). Default: where the solver is parameter-free and gives one solution.
 
     Raises:
         InvalidParameter: (a ValueError) where `replicas` and `all_betas` disagree. The values are checked
@@ -61,6 +63,7 @@ class ParallelTempering(Solver[W]):
         feedback_ladder: bool | None = None,
         number_of_solutions: int | None = None,
         cost_limit: float | None = None,
+        reduce: bool | None = None,
     ) -> None:
         tunables = (sweeps, replicas, all_betas, restarts)
         if not (cluster_moves or feedback_ladder) and all(tunable is None for tunable in tunables):
@@ -86,6 +89,7 @@ class ParallelTempering(Solver[W]):
             "seed": seed,
             "number_of_solutions": number_of_solutions,
             "cost_limit": cost_limit,
+            "reduce": reduce,
         }
         super().__init__(workspace, name, params=params)
 
@@ -111,6 +115,8 @@ class SimulatedAnnealing(Solver[W]):
         platform: `HardwarePlatform.CPU`.
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
+        reduce: solve without the variables that need no search, such as leaves, and put them back at their best values
+            (``result.report.removed``). Default: where the solver is parameter-free and gives one solution.
 
     Raises:
         InvalidParameter: (a ValueError) for the FPGA platform. The values are checked when a problem is submitted.
@@ -134,6 +140,7 @@ class SimulatedAnnealing(Solver[W]):
         *,
         number_of_solutions: int | None = None,
         cost_limit: float | None = None,
+        reduce: bool | None = None,
     ) -> None:
         self.check_supported_hardware(platform)
         if beta_start is None and beta_stop is None and sweeps is None and restarts is None:
@@ -147,6 +154,7 @@ class SimulatedAnnealing(Solver[W]):
             "seed": seed,
             "number_of_solutions": number_of_solutions,
             "cost_limit": cost_limit,
+            "reduce": reduce,
         }
         super().__init__(workspace, name, params=params)
 

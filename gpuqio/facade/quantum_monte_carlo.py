@@ -30,6 +30,8 @@ class QuantumMonteCarlo(Solver[W]):
         timeout: seconds of solving after which the best so far is returned.
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
+        reduce: solve without the variables that need no search, such as leaves, and put them back at their best values
+            (``result.report.removed``). Default: no.
     """
 
     __module__ = "gpuqio.optimization"
@@ -52,6 +54,7 @@ class QuantumMonteCarlo(Solver[W]):
         timeout: float | None = None,
         number_of_solutions: int | None = None,
         cost_limit: float | None = None,
+        reduce: bool | None = None,
     ) -> None:
         params = {
             "beta_start": beta_start,
@@ -65,6 +68,7 @@ class QuantumMonteCarlo(Solver[W]):
             "timeout": timeout,
             "number_of_solutions": number_of_solutions,
             "cost_limit": cost_limit,
+            "reduce": reduce,
         }
         super().__init__(workspace, name, params=params)
 

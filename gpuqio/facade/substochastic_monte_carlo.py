@@ -34,6 +34,8 @@ class SubstochasticMonteCarlo(Solver[W]):
         content_type: of the problem on the wire.
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
+        reduce: solve without the variables that need no search, such as leaves, and put them back at their best values
+            (``result.report.removed``). Default: where the solver is parameter-free and gives one solution.
 
     Raises:
         InvalidParameter: (a ValueError) for a population, limit, number of steps or timeout that is no positive int,
@@ -60,6 +62,7 @@ class SubstochasticMonteCarlo(Solver[W]):
         *,
         number_of_solutions: int | None = None,
         cost_limit: float | None = None,
+        reduce: bool | None = None,
     ) -> None:
         if timeout is not None:
             name = "microsoft.substochasticmontecarlo-parameterfree.cpu"
@@ -73,6 +76,7 @@ class SubstochasticMonteCarlo(Solver[W]):
             "timeout": positive_int("timeout", timeout),
             "number_of_solutions": number_of_solutions,
             "cost_limit": cost_limit,
+            "reduce": reduce,
         }
         super().__init__(workspace, name, params=params, content_type=content_type)
 

@@ -25,6 +25,8 @@ class Tabu(Solver[W]):
             its other settings.
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
+        reduce: solve without the variables that need no search, such as leaves, and put them back at their best values
+            (``result.report.removed``). Default: where the solver is parameter-free and gives one solution.
     """
 
     __module__ = "gpuqio.optimization"
@@ -44,6 +46,7 @@ class Tabu(Solver[W]):
         tabu_tenure_rand_max: int | None = None,
         number_of_solutions: int | None = None,
         cost_limit: float | None = None,
+        reduce: bool | None = None,
     ) -> None:
         if sweeps is None and tabu_tenure is None and restarts is None and tabu_tenure_rand_max is None:
             name = name.replace(".tabu.", ".tabu-parameterfree.")
@@ -56,6 +59,7 @@ class Tabu(Solver[W]):
             "seed": seed,
             "number_of_solutions": number_of_solutions,
             "cost_limit": cost_limit,
+            "reduce": reduce,
         }
         super().__init__(workspace, name, params=params)
 

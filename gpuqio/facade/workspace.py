@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
+from itertools import islice
 from typing import Any, TypeVar
 
 from gpuqio.backend import Backend, JobRecord, Request
@@ -31,6 +32,7 @@ RESOURCE_ID = re.compile(
 # Large enough that crossing into native code costs nothing, small enough to cancel and to share out.
 PROBLEMS_A_CHUNK = 64
 MATRICES_A_CHUNK = 512  # of a tensor, for which little is done one by one
+BYTES_A_CHUNK = 2**25  # of its matrices
 
 Other = TypeVar("Other", bound="BaseWorkspace")
 
@@ -158,23 +160,26 @@ class BaseWorkspace:
     def _chunks(self, problems: Iterable[Problem], solver: AnySolver, at_least: int) -> Iterator[Chunk]:
         """Cut a batch into even chunks of at most `PROBLEMS_A_CHUNK`, made as they are asked for.
 
-        There are `at_least` so many, where there are as many problems, so that no worker stands idle.
+        There are `at_least` so many, where there are as many problems, so that no worker stands idle. What has no
+        length is read as far as `at_least` chunks need at a time.
         """
         spec, params = specification(solver)
-        problems = _batch(problems)
-        total = len(problems)
-        most = MATRICES_A_CHUNK if _are_matrices(problems) else PROBLEMS_A_CHUNK
-        chunks = max(-(-total // most), min(total, at_least))
-        for index in range(chunks):
-            begin, end = total * index // chunks, total * (index + 1) // chunks
-            yield Chunk(
-                work=Work(_checked(problems, begin, end, solver), spec),
-                name=f"Problems {begin} to {end - 1} of a batch",
-                params=params,
-                target=spec.target,
-                owner=self._owner,
-                threads=self.threads,
-            )
+        before = 0
+        for part in _parts(problems, at_least * PROBLEMS_A_CHUNK):
+            total = len(part)
+            most = _most_a_chunk(part)
+            chunks = max(-(-total // most), min(total, at_least))
+            for index in range(chunks):
+                begin, end = total * index // chunks, total * (index + 1) // chunks
+                yield Chunk(
+                    work=Work(_checked(part, begin, end, solver, before), spec),
+                    name=f"Problems {before + begin} to {before + end - 1} of a batch",
+                    params=params,
+                    target=spec.target,
+                    owner=self._owner,
+                    threads=self.threads,
+                )
+            before += total
 
     def _look_up(self, target: Target[Any]) -> None:
         name, provider = target.name, target.provider_id
@@ -191,22 +196,31 @@ class BaseWorkspace:
         return found[0] if len(found) == 1 else found
 
 
-def _batch(problems: Iterable[Problem]) -> Sequence[Problem]:
+def _parts(problems: Iterable[Problem], most: int) -> Iterator[Sequence[Problem]]:
+    """A sequence as it is; another iterable by `most` problems at a time, so that no more of them are kept."""
     if isinstance(problems, Problem) or not isinstance(problems, Iterable):
         raise InvalidProblem(
             f"A batch is a ProblemBatch or a sequence of problems; found {type(problems).__name__}.",
             field="problems",
             value=problems,
         )
-    return problems if isinstance(problems, Sequence) else tuple(problems)
+    if isinstance(problems, Sequence):
+        yield problems
+        return
+    left = iter(problems)
+    while part := tuple(islice(left, most)):
+        yield part
 
 
-def _checked(problems: Sequence[Problem], begin: int, end: int, solver: AnySolver) -> Sequence[Problem]:
-    """Some of a batch. A tensor was checked when it was made, unless sums may overflow, and any solver takes pairs."""
+def _checked(problems: Sequence[Problem], begin: int, end: int, solver: AnySolver, before: int) -> Sequence[Problem]:
+    """Some of a part of a batch, which has so many problems `before` it.
+
+    A tensor was checked when it was made, unless sums may overflow, and any solver takes pairs.
+    """
     if isinstance(problems, DenseBatch) and problems.is_moderate:
         return problems[begin:end]
     chunk = tuple(problems[place] for place in range(begin, end))
-    for place, problem in enumerate(chunk, begin):
+    for place, problem in enumerate(chunk, before + begin):
         try:
             _check(problem, solver)
         except InvalidProblem as error:
@@ -219,9 +233,15 @@ def _checked(problems: Sequence[Problem], begin: int, end: int, solver: AnySolve
     return as_dense(chunk) or chunk
 
 
-def _are_matrices(problems: Sequence[Problem]) -> bool:
-    """Whether a batch is likely to go as tensors."""
-    return isinstance(problems, DenseBatch) or all(isinstance(p, Problem) and is_matrix(p) for p in problems)
+def _most_a_chunk(problems: Sequence[Problem]) -> int:
+    """How many problems go together: more of matrices, if they are small."""
+    if isinstance(problems, DenseBatch):
+        size = problems.J[:1].size
+    elif problems and all(isinstance(p, Problem) and is_matrix(p) for p in problems):
+        size = max(p.matrices.J.size for p in problems if p.matrices is not None)
+    else:
+        return PROBLEMS_A_CHUNK
+    return max(1, min(MATRICES_A_CHUNK, BYTES_A_CHUNK // (8 * max(size, 1))))
 
 
 def _check(problem: Problem, solver: AnySolver) -> None:

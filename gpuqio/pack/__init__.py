@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from gpuqio.pack.canonical import Canonical, canonical
 from gpuqio.pack.layout import Layout, Strategy, choose, lay_out
+from gpuqio.pack.reduce import Reduction, reduced, whole
 from gpuqio.problem import Problem
 
-__all__ = ["Canonical", "Layout", "Strategy", "canonical", "choose", "lay_out", "pack"]
+__all__ = ["Canonical", "Layout", "Reduction", "Strategy", "canonical", "choose", "lay_out", "pack", "reduced", "whole"]
 
 
 def pack(problem: Problem, windows: bool = True, groups: bool = True) -> Layout:

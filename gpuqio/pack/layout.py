@@ -27,8 +27,8 @@ Int32s = npt.NDArray[np.int32]
 MOST_MEMBERS = 2**31 - 1
 """In the table of all entries' other members: the kernels count them in 32 bits."""
 
-DENSE_LIMIT = 4096
-"""Most variables of a dense layout: its matrix then takes 64 MiB."""
+DENSE_LIMIT = 10_240
+"""Most variables of a dense layout: its matrix then takes 400 MiB."""
 
 DENSE_DEGREE = 20.0
 DENSE_SHARE = 0.15
@@ -124,6 +124,8 @@ def lay_out(problem: Canonical, windows: bool = True, groups: bool = True) -> La
     if groups and not fixed.is_exact and (square := as_square(problem)) and (exact := fixed_point(square)).is_exact:
         problem, fixed = square, exact
     strategy, _ = choose(problem, windows)
+    if strategy is not Strategy.WINDOW:
+        _refuse_too_many_members(problem)
     n = problem.num_variables
     base = np.zeros(-(-n // 32) * 32 if strategy is Strategy.WINDOW else n, dtype=np.int64)
     for rows, steps in zip(problem.members, fixed.coefficients, strict=True):
@@ -137,16 +139,15 @@ def lay_out(problem: Canonical, windows: bool = True, groups: bool = True) -> La
     zero_energy = sum(int(c.sum()) for c in fixed.coefficients) if problem.is_ising else 0
     if strategy is Strategy.WINDOW:
         weights = _matrix(problem, fixed, len(base))
+    elif strategy is Strategy.LANE_NEIGHBOUR:
+        weights, ends = _pairs(problem, fixed)
     else:
         wide, ends, members, member_ends = _entries(problem, fixed)
         if strategy is Strategy.LANE_GROUPED:
             grouped = walk(fixed.groups, problem.is_ising, base, wide)
             base, wide = base[:0], np.zeros_like(wide)
             zero_energy += int(fixed.groups.coefficients @ grouped.zero_sums.astype(np.int64) ** 2)
-        if strategy is Strategy.LANE_NEIGHBOUR:
-            (weights, ends), members = _pairs(wide, ends, members), empty
-        else:
-            weights = np.stack([wide, member_ends], axis=1).astype(np.int32)
+        weights = np.stack([wide, member_ends], axis=1).astype(np.int32)
     return Layout(
         strategy=strategy,
         num_variables=n,
@@ -160,6 +161,16 @@ def lay_out(problem: Canonical, windows: bool = True, groups: bool = True) -> La
         fixed=fixed,
         problem=problem,
     )
+
+
+def _refuse_too_many_members(problem: Canonical) -> None:
+    if sum(rows.size * (rows.shape[1] - 1) for rows in problem.members) > MOST_MEMBERS:
+        raise InvalidProblem(
+            "The terms name so many variables together that their table would not fit: a term of k variables takes "
+            f"k (k - 1) entries of it, and it holds {MOST_MEMBERS}.",
+            field="terms",
+            code="AZQ001",
+        )
 
 
 def _planes(weights: Int32s) -> int:
@@ -179,13 +190,6 @@ def _matrix(problem: Canonical, fixed: FixedPoint, padded: int) -> Int32s:
 def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Ints, Int32s, Int32s, Ints]:
     """Each variable's terms with their other members: weights, ends of entries, members, ends of members."""
     terms = [(r, c) for r, c in zip(problem.members, fixed.coefficients, strict=True) if r.shape[1] > 1]
-    if sum(rows.size * (rows.shape[1] - 1) for rows, _ in terms) > MOST_MEMBERS:
-        raise InvalidProblem(
-            "The terms name so many variables together that their table would not fit: a term of k variables takes "
-            f"k (k - 1) entries of it, and it holds {MOST_MEMBERS}.",
-            field="terms",
-            code="AZQ001",
-        )
     none = [np.zeros(0, dtype=np.int64)]
     owner = np.concatenate(none + [rows.T.ravel() for rows, _ in terms])
     weights = np.concatenate(none + [np.tile(steps, rows.shape[1]) for rows, steps in terms])
@@ -206,12 +210,23 @@ def _entries(problem: Canonical, fixed: FixedPoint) -> tuple[Ints, Int32s, Int32
     return steps, ends.astype(np.int32), members, member_offsets[1:]
 
 
-def _pairs(weights: Ints, ends: Int32s, members: Int32s) -> tuple[Int32s, Int32s]:
-    """Entries of one member each. A variable gets an even number of them, and some: the rest are itself, weight 0."""
-    counts = np.diff(ends, prepend=0)
+def _pairs(problem: Canonical, fixed: FixedPoint) -> tuple[Int32s, Int32s]:
+    """As `_entries`, of one member each: weights with members, and their ends, in a third of the memory.
+
+    A variable gets an even number of entries, and some: the rest are itself, weight 0.
+    """
+    pairs, steps = np.zeros((0, 2), dtype=np.int32), np.zeros(0, dtype=np.int32)
+    if 2 in problem.degrees:
+        pairs = problem.members[-1].astype(np.int32)
+        steps = (fixed.coefficients[-1] * (4 if problem.is_ising else 1)).astype(np.int32)
+    owner = pairs.T.ravel()
+    order = np.argsort(owner, kind="stable")
+    counts = np.bincount(owner, minlength=problem.num_variables)
     room = np.maximum(counts + counts % 2, 2)
-    new_ends = np.cumsum(room)
-    place = np.arange(len(weights)) + np.repeat(new_ends - room - (ends - counts), counts)
-    entries = np.stack([np.zeros(room.sum(), np.int64), np.repeat(np.arange(len(ends)), room)], axis=1)
-    entries[place] = np.stack([weights, members], axis=1)
-    return entries.astype(np.int32), new_ends.astype(np.int32)
+    ends = np.cumsum(room)
+    place = np.arange(len(order)) + np.repeat(ends - room - (np.cumsum(counts) - counts), counts)
+    entries = np.zeros((room.sum(), 2), dtype=np.int32)
+    entries[:, 1] = np.repeat(np.arange(len(ends), dtype=np.int32), room)
+    entries[place, 0] = np.tile(steps, 2)[order]
+    entries[place, 1] = pairs.T[::-1].ravel()[order]
+    return entries, ends.astype(np.int32)

@@ -131,6 +131,14 @@ class Solver(Protocol):
         """Stop once a cost at or below this is found."""
 
     @property
+    def reduce(self) -> bool | None:
+        """As given; see `Settings`."""
+
+    @property
+    def reduces(self) -> bool:
+        """Whether variables that need no search are to leave the problem first."""
+
+    @property
     def walks_windows(self) -> bool:
         """Whether its moves can walk a dense layout; else a dense problem is laid out as a sparse one."""
 

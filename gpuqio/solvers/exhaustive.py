@@ -36,6 +36,8 @@ FIXED, BLOCK = 7, 5
 class Exhaustive(Settings):
     """Every configuration of a problem of up to 26 variables, with proof that none is better.
 
+    With `reduce`, of what is left of a problem without the variables that need no search.
+
     `number_of_solutions`: the best configurations of parts of the space, not always the next best of all.
 
     Attributes:
@@ -56,6 +58,13 @@ class Exhaustive(Settings):
                 f"all_optima must be True or False; found all_optima={self.all_optima!r}.",
                 field="all_optima",
                 value=self.all_optima,
+                code="AZQ107",
+            )
+        if self.all_optima and self.reduce:
+            raise InvalidParameter(
+                "reduce=True keeps one optimum of many; leave it out, or all_optima. Found all_optima=True.",
+                field="reduce",
+                value=True,
                 code="AZQ107",
             )
 

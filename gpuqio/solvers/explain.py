@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpuqio.pack import Strategy, pack
+from gpuqio.pack import Strategy, canonical, pack, reduced
 from gpuqio.pack.layout import choose
 from gpuqio.problem import Problem
 from gpuqio.solvers.clusters import spanning_share
@@ -29,6 +29,7 @@ class Explanation:
         hottest, coldest: the default temperature range, in the problem's cost units.
         spanning_share: which share of the variables must differ between two states for most of these to hang together
             through terms, estimated.
+        removable: variables that need no search; a parameter-free one solves the problem without them.
         cluster_moves: whether the cluster moves of `ParallelTempering` and `PticmSolver` can help, in a sentence.
     """
 
@@ -41,6 +42,7 @@ class Explanation:
     hottest: float
     coldest: float
     spanning_share: float
+    removable: int
     cluster_moves: str
 
 
@@ -59,6 +61,7 @@ def explain(problem: Problem) -> Explanation:
         hottest=hottest,
         coldest=coldest,
         spanning_share=share,
+        removable=reduced(canonical(problem)).removed,
         cluster_moves=_cluster_moves(share),
     )
 

@@ -137,6 +137,7 @@ class PopulationAnnealing(Settings):
     culling_fraction: float | None = None
 
     walks_groups: ClassVar[bool] = True
+    reduces: ClassVar[bool] = False  # free energies are those of all variables
 
     def __post_init__(self) -> None:
         self.check_settings()

@@ -91,6 +91,7 @@ class Pticm(OneQbitSettings):
         *("num_temps", "scaling_type", "var_fixing_type"),
     )
     walks_windows: ClassVar[bool] = False
+    reduces: ClassVar[bool] = False  # samples are of all variables
 
     def __post_init__(self) -> None:
         self.check_settings()

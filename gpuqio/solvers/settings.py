@@ -27,6 +27,8 @@ class Settings:
         timeout: seconds of solving, at least 0, after which the best so far is returned. None: no limit.
         number_of_solutions: how many distinct configurations to return at most, 1 to 10.
         cost_limit: stop once a cost at or below this is found. None: no limit.
+        reduce: whether variables that need no search leave the problem first (`gpuqio.pack.reduce`). None: where the
+            solver is parameter-free and one solution is wanted. Not the service's.
         spelling: parameters given by their other name (``step_limit``), echoed so.
     """
 
@@ -34,6 +36,7 @@ class Settings:
     timeout: float | None = None
     number_of_solutions: int = 1
     cost_limit: float | None = None
+    reduce: bool | None = None
     spelling: Mapping[str, str] | None = None
 
     most_solutions: ClassVar[int] = MOST_SOLUTIONS
@@ -47,6 +50,18 @@ class Settings:
     def walks_groups(self) -> bool:
         """Whether its moves can walk squared sums."""
         return False
+
+    @property
+    def is_parameter_free(self) -> bool:
+        """Whether it searches for its parameters."""
+        return False
+
+    @property
+    def reduces(self) -> bool:
+        """Whether variables that need no search are to leave the problem first."""
+        if self.reduce is None:
+            return self.is_parameter_free and self.number_of_solutions == 1
+        return self.reduce
 
     @property
     def shape(self) -> Shape:
@@ -70,6 +85,9 @@ class Settings:
             )
         whole("number_of_solutions", self.number_of_solutions, 1, self.most_solutions)
         number("cost_limit", self.cost_limit)
+        truth("reduce", self.reduce)
+        if self.reduce and self.number_of_solutions > 1:
+            raise _refused("reduce", True, "False where several solutions are wanted: it leaves one of many")
 
 
 def whole(name: str, value: object, low: int, high: int) -> None:

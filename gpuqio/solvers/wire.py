@@ -36,7 +36,7 @@ from gpuqio.solvers.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.solvers.tabu import Tabu
 from gpuqio.solvers.tabu_search import TabuSearch
 
-__all__ = ["COMMON", "OTHER_NAMES", "PARAMETERS", "TARGETS", "TOSHIBA_NAMES", "parse"]
+__all__ = ["COMMON", "FREE", "OTHER_NAMES", "PARAMETERS", "TARGETS", "TOSHIBA_NAMES", "parse"]
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that a parameter-free search may take where no timeout is given (the service's default)."""
@@ -46,19 +46,22 @@ MOST_MILLISECONDS = 2**53
 
 COMMON = ("seed", "timeout", "number_of_solutions", "cost_limit")
 PARAMETERS: Mapping[type, tuple[str, ...]] = {
-    Exhaustive: ("all_optima",),
-    ParallelTempering: ("sweeps", "replicas", "all_betas", "restarts", "cluster_moves", "feedback_ladder"),
+    Exhaustive: ("all_optima", "reduce"),
+    ParallelTempering: ("sweeps", "replicas", "all_betas", "restarts", "cluster_moves", "feedback_ladder", "reduce"),
     PathRelinking: PathRelinking.own,
     PopulationAnnealing: population_annealing.TUNABLES,
     Pticm: Pticm.own,
-    QuantumMonteCarlo: quantum_monte_carlo.TUNABLES,
-    SimulatedAnnealing: ("sweeps", "restarts", "beta_start", "beta_stop"),
+    QuantumMonteCarlo: (*quantum_monte_carlo.TUNABLES, "reduce"),
+    SimulatedAnnealing: ("sweeps", "restarts", "beta_start", "beta_stop", "reduce"),
     SimulatedBifurcation: SimulatedBifurcation.own,
-    SubstochasticMonteCarlo: substochastic_monte_carlo.TUNABLES,
-    Tabu: ("sweeps", "tabu_tenure", "tabu_tenure_rand_max", "restarts"),
+    SubstochasticMonteCarlo: (*substochastic_monte_carlo.TUNABLES, "reduce"),
+    Tabu: ("sweeps", "tabu_tenure", "tabu_tenure_rand_max", "restarts", "reduce"),
     TabuSearch: TabuSearch.own,
 }
 """What each solver takes besides."""
+
+FREE = (*COMMON, "reduce")
+"""What leaves a solver parameter-free."""
 
 OTHER_NAMES = {
     "step_limit": "sweeps",
@@ -149,11 +152,12 @@ def _spoken(value: object) -> object:
         return value
 
 
-def _parameter_free(make: Callable[..., Solver]) -> Callable[[dict[str, Any]], Solver]:
+def _parameter_free(make: type[Any]) -> Callable[[dict[str, Any]], Solver]:
     def search(given: dict[str, Any]) -> Solver:
-        settings = _known(given)
+        settings = _known(given, *(name for name in FREE if name in PARAMETERS[make]))
         settings.setdefault("timeout", DEFAULT_TIMEOUT)
-        return make(**settings)
+        solver: Solver = make(**settings)
+        return solver
 
     return search
 

@@ -9,6 +9,7 @@
 #include "ensemble.cuh"
 #include "gpu/nearer.cuh"
 #include "moves/bifurcation.cuh"
+#include "moves/bitsliced_chains.cuh"
 #include "moves/cluster.cuh"
 #include "moves/exhaustive.cuh"
 #include "moves/path.cuh"
@@ -79,6 +80,11 @@ GQ_START(start_neighbour, LANE_NEIGHBOUR)
 GQ_START(start_parity, LANE_PARITY)
 GQ_START(start_product, LANE_PRODUCT)
 GQ_START(start_grouped, LANE_GROUPED)
+
+GQ_KERNEL(128, 4)
+start_bitsliced(gq::Ensemble* table, const int* slots, const unsigned* const* initial, int count, unsigned* next) {
+    gq::serve(count, next, [&](int i) { gq::start_bitsliced(table[slots[i]], initial[i]); });
+}
 
 GQ_ADVANCE(window_1, WINDOW, 1)
 GQ_ADVANCE(window_2, WINDOW, 2)
@@ -155,3 +161,8 @@ GQ_MOVE(tabu_grouped, advance_tabu<gq::LANE_GROUPED>)
 GQ_MOVE(bifurcation_neighbour, advance_bifurcation<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(bifurcation_parity, advance_bifurcation<gq::LANE_PARITY>)
 GQ_MOVE(bifurcation_product, advance_bifurcation<gq::LANE_PRODUCT>)
+
+GQ_MOVE(bitsliced_1, advance_bitsliced<1>)
+GQ_MOVE(bitsliced_2, advance_bitsliced<2>)
+GQ_MOVE(bitsliced_3, advance_bitsliced<3>)
+GQ_MOVE(bitsliced_4, advance_bitsliced<4>)

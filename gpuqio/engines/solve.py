@@ -72,7 +72,7 @@ class Solve(Generic[C]):
     """
 
     def __init__(self, problem: Problem, solver: Solver, start: StartChains[C]) -> None:
-        self.layout = pack(problem, windows=solver.walks_windows, groups=solver.walks_groups)
+        self.layout = pack(problem, windows=solver.walks_windows, groups=solver.walks_groups, bits=solver.walks_bits)
         if self.layout.groups is not None and not solver.walks_groups:
             raise InvalidProblem(
                 f"Solver type is not compatible with problem type {problem.problem_type.name}: {type(solver).__name__} "

@@ -10,7 +10,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Purpose", "boltzmann", "neg_log_uniform", "philox", "threshold"]
+__all__ = ["Purpose", "Words", "boltzmann", "neg_log_uniform", "philox", "threshold"]
 
 Words = npt.NDArray[np.uint32]
 Float32s = npt.NDArray[np.float32]
@@ -28,6 +28,7 @@ class Purpose(IntEnum):
     TABU = 6
     MOTION = 7
     CLUSTER = 8
+    BITS = 9
 
 
 def philox(position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int) -> Words:

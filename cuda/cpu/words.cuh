@@ -1,0 +1,92 @@
+// words.cuh: the words of warp.cuh on a CPU: a native vector of them, an element a word.
+#pragma once
+#include "lanes.cuh"
+namespace gq {
+
+typedef vu::native vw;
+constexpr int vw_words = vu::width;
+
+GQ vw splat_word(unsigned x) { return x - vw{}; }
+GQ vw load_words(const uint32_t* p) { return *reinterpret_cast<const vu::unaligned*>(p); }
+GQ void store_words(uint32_t* p, const vw& x) { *reinterpret_cast<vu::unaligned*>(p) = x; }
+GQ vw word_numbers() {
+    vw r;
+    for (int l = 0; l < vw_words; ++l) r[l] = unsigned(l);
+    return r;
+}
+GQ unsigned word_of(const vw& x, int l) { return x[l]; }
+GQ void set_word(vw& x, int l, unsigned word) { x[l] = word; }
+template <class T>
+GQ T* own_words(T* words, int64_t row, int first) {
+    return words + (first >> 3) * row + (first & 7);
+}
+GQ bool any(const vw& x) {
+#if defined(__AVX2__)
+    return !_mm256_testz_si256((__m256i)x, (__m256i)x);
+#elif defined(__SSE2__)
+    return _mm_movemask_epi8(_mm_cmpeq_epi8((__m128i)x, _mm_setzero_si128())) != 0xffff;
+#else
+    return ((x[0] | x[1]) | (x[2] | x[3])) != 0;
+#endif
+}
+
+// Binary digits of one number, the highest first, each as a word of its own: read more often than made.
+struct Digits {
+    uint32_t mask[32];
+    GQ_MEMBER void operator=(unsigned x) {
+        for (int k = 0; k < 32; ++k) mask[k] = 0u - ((x >> (31 - k)) & 1u);
+    }
+    GQ_MEMBER vw operator[](int k) const { return splat_word(mask[k]); }
+};
+
+// x86 multiplies the even words of a vector alone: factors are kept as two vectors, each with its words at the even
+// places and anything at the odd ones.
+#if defined(__SSE2__)
+struct factor {
+    vw even, odd;
+};
+GQ vw upper_half(const vw& x) {
+#if defined(__AVX2__)
+    return (vw)_mm256_srli_epi64((__m256i)x, 32);
+#else
+    return (vw)_mm_srli_epi64((__m128i)x, 32);
+#endif
+}
+GQ vw even_product(unsigned m, const vw& x) {
+#if defined(__AVX2__)
+    return (vw)_mm256_mul_epu32((__m256i)x, _mm256_set1_epi32(int(m)));
+#else
+    return (vw)_mm_mul_epu32((__m128i)x, _mm_set1_epi32(int(m)));
+#endif
+}
+GQ factor operator^(const factor& a, const factor& b) { return {a.even ^ b.even, a.odd ^ b.odd}; }
+GQ factor operator^(const factor& a, unsigned b) { return {a.even ^ b, a.odd ^ b}; }
+GQ factor factors(const vw& x) { return {x, upper_half(x)}; }
+GQ factor uniform_factor(unsigned x) { return {splat_word(x), splat_word(x)}; }
+GQ vw words(const factor& x) {
+#if defined(__AVX2__)
+    return (vw)_mm256_blend_epi32((__m256i)x.even, _mm256_slli_epi64((__m256i)x.odd, 32), 0xaa);
+#else
+    const __m128i low = _mm_shuffle_epi32((__m128i)x.even, 0xd8), high = _mm_shuffle_epi32((__m128i)x.odd, 0xd8);
+    return (vw)_mm_unpacklo_epi32(low, high);
+#endif
+}
+GQ void mul_wide(unsigned m, const factor& a, factor& high, factor& low) {
+    low = {even_product(m, a.even), even_product(m, a.odd)};
+    high = {upper_half(low.even), upper_half(low.odd)};
+}
+#else
+typedef vw factor;
+GQ factor factors(const vw& x) { return x; }
+GQ factor uniform_factor(unsigned x) { return splat_word(x); }
+GQ vw words(const factor& x) { return x; }
+GQ void mul_wide(unsigned m, const factor& a, factor& high, factor& low) {
+    for (int l = 0; l < vw_words; ++l) {
+        const uint64_t product = uint64_t(m) * a[l];
+        high[l] = unsigned(product >> 32);
+        low[l] = unsigned(product);
+    }
+}
+#endif
+
+}  // namespace gq

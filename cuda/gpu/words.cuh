@@ -1,0 +1,33 @@
+// words.cuh: the words of warp.cuh on a GPU: one in each lane.
+#pragma once
+#include "lanes.cuh"
+namespace gq {
+
+typedef unsigned vw;
+constexpr int vw_words = 32;
+
+GQ vw splat_word(unsigned x) { return x; }
+GQ vw load_words(const uint32_t* p) { return *p; }
+GQ void store_words(uint32_t* p, vw x) { *p = x; }
+GQ vw word_numbers() { return lane(); }
+GQ unsigned word_of(vw x, int l) { return bcast(x, l); }
+GQ void set_word(vw& x, int l, unsigned word) { x = int(lane()) == l ? word : x; }
+template <class T>
+GQ T* own_words(T* words, int64_t row, int first) {
+    const int own = first + int(lane());
+    return words + (own >> 3) * row + (own & 7);
+}
+GQ bool any(vw x) { return ballot(x != 0); }
+
+struct Digits {
+    unsigned number;
+    GQ_MEMBER void operator=(unsigned x) { number = x; }
+    GQ_MEMBER vw operator[](int k) const { return 0u - ((number >> (31 - k)) & 1u); }
+};
+
+typedef unsigned factor;
+GQ factor factors(vw x) { return x; }
+GQ factor uniform_factor(unsigned x) { return x; }
+GQ vw words(factor x) { return x; }
+
+}  // namespace gq

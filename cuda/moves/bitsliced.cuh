@@ -1,0 +1,223 @@
+// bitsliced.cuh: sparse Metropolis with small integer couplings, many chains a word.
+//
+// A bit of a word is a chain. Sums of a variable's entries are numbers written in planes, one word a binary digit, so
+// that an addition costs five operations for all chains of a word. docs/design/bitsliced.md has the algebra.
+//     rise = unit (2X + odd) / 2,   X = ~(start + sum of digits of weights * fall)
+// where fall says that the flip lowers this entry's share. A rise passes when M >= X for a geometric variate M, whose
+// digits to the base 4 are independent of each other. A digit is drawn by comparing a uniform number, bit by bit, with
+// the thresholds of its levels, until no chain is undecided.
+#pragma once
+#include "../layouts.cuh"
+#include "../philox.cuh"
+#include "../streams.cuh"
+namespace gq {
+
+// Random words of some words of chains in one sweep: word i of a call has bit 4c + i of its digit's uniform numbers.
+// What the first two rounds of the generator make of sweep and chain is made once.
+struct WordDraws {
+    static constexpr int rounds = bitsliced_rounds;
+    key seed;
+    factor b, p, q;
+    GQ_MEMBER WordDraws(key k, unsigned sweep, const vw& numbers) : seed(k) {
+        factor high;
+        mul_wide(0xCD9E8D57u, factors(numbers), high, b);
+        const factor a = high ^ (sweep ^ k.low);
+        mul_wide(0xD2511F53u, a, p, q);
+    }
+    GQ_MEMBER void operator()(unsigned position, vw (&word)[4]) const {
+        const uint64_t product0 = uint64_t(0xD2511F53u) * position;
+        const uint64_t product1 = uint64_t(0xCD9E8D57u) * (unsigned(product0 >> 32) ^ unsigned(BITS) ^ seed.high);
+        factor c[4];
+        c[0] = b ^ (unsigned(product1 >> 32) ^ of_round(seed, 1).low);
+        c[1] = uniform_factor(unsigned(product1));
+        c[2] = p ^ (unsigned(product0) ^ of_round(seed, 1).high);
+        c[3] = q;
+        some_rounds<2, rounds>(c, seed);
+        GQ_UNROLL for (int i = 0; i < 4; ++i) word[i] = words(c[i]);
+    }
+};
+
+GQ vw full_add(vw& sum, const vw& a, const vw& b) {
+    const vw half = sum ^ a, carry = (sum & a) | (half & b);
+    sum = half ^ b;
+    return carry;
+}
+GQ vw half_add(vw& sum, const vw& a) {
+    const vw carry = sum & a;
+    sum = sum ^ a;
+    return carry;
+}
+
+// Bit-sliced numbers, one a chain: a sum of numbers of fewer planes.
+template <int PLANES>
+struct Sliced {
+    vw x[PLANES];
+    GQ_MEMBER void clear() { GQ_UNROLL for (int j = 0; j < PLANES; ++j) x[j] = splat_word(0); }
+    template <int N>
+    GQ_MEMBER void add(const vw (&y)[N]) {
+        vw carry = half_add(x[0], y[0]);
+        GQ_UNROLL for (int j = 1; j < N; ++j) carry = full_add(x[j], y[j], carry);
+        GQ_UNROLL for (int j = N; j < PLANES; ++j) carry = half_add(x[j], carry);
+    }
+};
+// The thresholds of a digit's levels y = 0..3, bit by bit: bit k of level y is that of
+//     (k-th bit of number[0]) ^ (y & 1) number[1] ^ (y >> 1) number[2] ^ (both) number[3].
+struct Levels {
+    Digits digits[4];
+    unsigned some;
+    GQ_MEMBER void operator=(const uint32_t* number) {
+        some = 0;
+        GQ_UNROLL for (int i = 0; i < 4; ++i) {
+            digits[i] = number[i];
+            some |= number[i];
+        }
+    }
+    // Which chains of `open` draw a uniform number below the threshold of their level. A chain of `tie` passes by the
+    // first bit.
+    GQ_MEMBER vw below(const WordDraws& draws, unsigned position, const vw& y0, const vw& y1, vw open,
+                       const vw& tie) const {
+        const vw both = y0 & y1;
+        vw passed = splat_word(0);
+        if (!any(open | tie)) return passed;
+        for (int c = 0; c < 8; ++c) {
+            vw word[4];
+            draws(position + unsigned(c), word);
+            if (c == 0) passed = tie & ~word[0];
+            GQ_UNROLL for (int i = 0; i < 4; ++i) {
+                const int k = 4 * c + i;
+                if ((some << k) >> 31) {
+                    const vw digit = digits[0][k] ^ (digits[1][k] & y0) ^ (digits[2][k] & y1) ^ (digits[3][k] & both);
+                    const vw differs = open & (word[i] ^ digit);
+                    passed = passed | (differs & digit);
+                    open = open ^ differs;
+                } else {
+                    open = open & ~word[i];
+                }
+            }
+            if (!any(open)) break;
+        }
+        return passed;
+    }
+};
+
+// What the chains' accepted flips add up to.
+template <int DIGITS>
+struct Tally {
+    static constexpr int width = 2 * DIGITS + 2, most = 2048, few = 16;  // planes of 2X + odd; flips
+    Sliced<width + 4> rises;
+    Sliced<5> flips;
+    Sliced<width + 11> all_rises;
+    Sliced<12> all_flips;
+    GQ_MEMBER void clear() {
+        rises.clear();
+        flips.clear();
+        all_rises.clear();
+        all_flips.clear();
+    }
+    // Rises are kept 2^(width - 1) too large, and so without a sign.
+    GQ_MEMBER void add(const vw& accepted, const vw& odd, const vw (&x)[width - 1]) {
+        vw rise[width], one[1] = {accepted};
+        rise[0] = accepted & odd;
+        GQ_UNROLL for (int j = 0; j < width - 2; ++j) rise[j + 1] = accepted & x[j];
+        rise[width - 1] = accepted & ~x[width - 2];
+        rises.add(rise);
+        flips.add(one);
+    }
+    GQ_MEMBER void carry() {
+        all_rises.add(rises.x);
+        all_flips.add(flips.x);
+        rises.clear();
+        flips.clear();
+    }
+    // Of the 32 chains of a word.
+    GQ_MEMBER vi rise_of(int l) const {
+        vi sum = splat(0);
+        GQ_UNROLL for (int j = 0; j < width + 11; ++j) sum =
+            add_if(sum, spread(word_of(all_rises.x[j], l)), splat(1 << j));
+        GQ_UNROLL for (int j = 0; j < 12; ++j) sum =
+            add_if(sum, spread(word_of(all_flips.x[j], l)), splat(-(1 << (width - 1 + j))));
+        return sum;
+    }
+    GQ_MEMBER int flips_of(int l) const {
+        int sum = 0;
+        GQ_UNROLL for (int j = 0; j < 12; ++j) sum += population(word_of(all_flips.x[j], l)) << j;
+        return sum;
+    }
+};
+
+// Variable by variable: the sum of its entries in planes, its rise, and who accepts it.
+template <int DIGITS>
+struct BitslicedWalk {
+    static constexpr int planes = 2 * DIGITS + 1, record = 2 * planes + 1;
+    const int32_t *start, *end, *entry;
+    int done = 0;
+    Levels levels[DIGITS + 1];
+    GQ_MEMBER BitslicedWalk(const Problem& p, const uint32_t* table)
+        : start(p.base), end(p.ends), entry(static_cast<const int32_t*>(p.weights)) {
+        GQ_UNROLL for (int i = 0; i <= DIGITS; ++i) levels[i] = table + 4 * i;
+    }
+    GQ_MEMBER void next(const uint32_t* spins, const vw& own, vw (&x)[planes]) {
+        const auto fall = [&](const int32_t* e) {
+            return own ^ splat_word(unsigned(e[0])) ^ load_words(spins + e[1]);
+        };
+        GQ_UNROLL for (int j = 0; j < planes; ++j) x[j] =
+            splat_word(unsigned(start[j])) ^ (own & splat_word(unsigned(start[planes + j])));
+        GQ_UNROLL for (int digit = 0; digit < 3; ++digit) {
+            GQ_ROLLED for (; done < end[digit]; done += 2, entry += 4) {
+                vw carry = full_add(x[digit], fall(entry), fall(entry + 2));
+                GQ_UNROLL for (int j = digit + 1; j < planes; ++j) carry = half_add(x[j], carry);
+            }
+        }
+        GQ_UNROLL for (int j = 0; j < planes; ++j) x[j] = ~x[j];
+        start += record;
+        end += 3;
+    }
+    // `odd`: of the variable, all ones or 0. Digit by digit from the lowest: M >= X as far as its digits go, where a
+    // digit that fails adds one to what the next must reach.
+    GQ_MEMBER vw accepted(const WordDraws& draws, int v, unsigned odd, const vw (&x)[planes], const vw& valid) const {
+        const vw up = valid & ~x[planes - 1];
+        vw some = splat_word(odd);
+        GQ_UNROLL for (int j = 0; j < planes - 1; ++j) some = some | x[j];
+        const vw positive = up & some, tie = up ^ positive;
+        const unsigned position = unsigned(v) << 5;
+        const vw open = DIGITS == 1 ? positive : positive & (x[0] | x[1] | splat_word(odd));
+        vw passed = (positive ^ open) | levels[odd ? 1 : 0].below(draws, position, x[0], x[1], open, tie);
+        GQ_UNROLL for (int i = 1; i < DIGITS; ++i) {
+            const vw borrow = ~passed, carry = x[2 * i] & borrow;
+            const vw y0 = x[2 * i] ^ borrow, y1 = x[2 * i + 1] ^ carry, some_level = y0 | y1;
+            const vw within = positive & ~(x[2 * i + 1] & carry);
+            passed = (passed & tie) | (within & ~some_level) |
+                     levels[i + 1].below(draws, position + 8u * unsigned(i), y0, y1, within & some_level, splat_word(0));
+        }
+        return (valid ^ up) | passed;
+    }
+};
+
+// A sweep of the chains of some words, `valid` the bits that are chains. `spins`: of variable v at 8 v. take(tally) is
+// given what has been added up since it was last.
+template <int DIGITS, class F>
+GQ void bitsliced_sweep(const Problem& p, uint32_t* spins, const vw& valid, const uint32_t* table,
+                        const WordDraws& draws, F take) {
+    BitslicedWalk<DIGITS> walk(p, table);
+    Tally<DIGITS> tally;
+    for (int v = 0; v < p.n;) {
+        tally.clear();
+        const int last = p.n - v < tally.most ? p.n : v + tally.most;
+        while (v < last) {
+            const int few = last - v < tally.few ? last : v + tally.few;
+            for (; v < few; ++v) {
+                const vw own = load_words(spins + 8 * v);
+                const unsigned odd = unsigned(walk.start[2 * walk.planes]);
+                vw x[walk.planes];
+                walk.next(spins, own, x);
+                const vw accepted = walk.accepted(draws, v, odd, x, valid);
+                store_words(spins + 8 * v, own ^ accepted);
+                tally.add(accepted, splat_word(odd), x);
+            }
+            tally.carry();
+        }
+        take(tally);
+    }
+}
+
+}  // namespace gq

@@ -20,6 +20,13 @@ template <class T>
 GQ T* own_words(T* words, int64_t row, int first) {
     return words + (first >> 3) * row + (first & 7);
 }
+GQ vw half_turn(const vw& x) {
+#if defined(__AVX2__)
+    return (vw)_mm256_shufflehi_epi16(_mm256_shufflelo_epi16((__m256i)x, 0xb1), 0xb1);
+#else
+    return (x << 16) | (x >> 16);
+#endif
+}
 GQ bool any(const vw& x) {
 #if defined(__AVX2__)
     return !_mm256_testz_si256((__m256i)x, (__m256i)x);
@@ -30,13 +37,36 @@ GQ bool any(const vw& x) {
 #endif
 }
 
-// Binary digits of one number, the highest first, each as a word of its own: read more often than made.
-struct Digits {
-    uint32_t mask[32];
-    GQ_MEMBER void operator=(unsigned x) {
-        for (int k = 0; k < 32; ++k) mask[k] = 0u - ((x >> (31 - k)) & 1u);
+// Four numbers' binary digits, the highest first, for chains that each go by one of the four: numbers[0] where neither bit
+// of y is set, numbers[1] where y0 is, numbers[2] where y1 is, numbers[3] where both are.
+// There are but 16 planes that a digit can ask for: made once, then looked up.
+struct FourNumbers {
+    int32_t place[32];
+    bool first;
+    GQ_MEMBER void operator=(const uint32_t* numbers) {
+        first = numbers[0];
+        for (int k = 0; k < 32; ++k) {
+            place[k] = 0;
+            for (int i = 0; i < 4; ++i) place[k] |= int32_t((numbers[i] >> (31 - k)) & 1u) << i;
+        }
     }
-    GQ_MEMBER vw operator[](int k) const { return splat_word(mask[k]); }
+};
+struct Choice {
+    const int32_t* place;
+    vw plane[16];
+    GQ_MEMBER Choice(const FourNumbers& numbers, const vw& y0, const vw& y1) : place(numbers.place) {
+        plane[0] = vw{};
+        plane[2] = y0 & ~y1;
+        plane[4] = y1 & ~y0;
+        plane[6] = y0 ^ y1;
+        plane[8] = y0 & y1;
+        plane[10] = y0;
+        plane[12] = y1;
+        plane[14] = y0 | y1;
+        if (numbers.first)
+            for (int i = 0; i < 16; i += 2) plane[i + 1] = plane[i] | ~plane[14];
+    }
+    GQ_MEMBER vw operator[](int k) const { return plane[place[k]]; }
 };
 
 // x86 multiplies the even words of a vector alone: factors are kept as two vectors, each with its words at the even
@@ -61,6 +91,7 @@ GQ vw even_product(unsigned m, const vw& x) {
 }
 GQ factor operator^(const factor& a, const factor& b) { return {a.even ^ b.even, a.odd ^ b.odd}; }
 GQ factor operator^(const factor& a, unsigned b) { return {a.even ^ b, a.odd ^ b}; }
+GQ factor operator^(const factor& a, const vw& b) { return {a.even ^ b, a.odd ^ b}; }
 GQ factor factors(const vw& x) { return {x, upper_half(x)}; }
 GQ factor uniform_factor(unsigned x) { return {splat_word(x), splat_word(x)}; }
 GQ vw words(const factor& x) {

@@ -17,12 +17,24 @@ GQ T* own_words(T* words, int64_t row, int first) {
     const int own = first + int(lane());
     return words + (own >> 3) * row + (own & 7);
 }
+GQ vw half_turn(vw x) { return (x << 16) | (x >> 16); }
 GQ bool any(vw x) { return ballot(x != 0); }
 
-struct Digits {
-    unsigned number;
-    GQ_MEMBER void operator=(unsigned x) { number = x; }
-    GQ_MEMBER vw operator[](int k) const { return 0u - ((number >> (31 - k)) & 1u); }
+struct FourNumbers {
+    unsigned number[4];
+    GQ_MEMBER void operator=(const uint32_t* numbers) {
+        GQ_UNROLL for (int i = 0; i < 4; ++i) number[i] = numbers[i];
+    }
+};
+struct Choice {
+    const FourNumbers& numbers;
+    vw y0, y1;
+    GQ_MEMBER Choice(const FourNumbers& four, vw low, vw high) : numbers(four), y0(low), y1(high) {}
+    GQ_MEMBER vw digit(int i, int k) const { return 0u - ((numbers.number[i] >> (31 - k)) & 1u); }
+    GQ_MEMBER vw operator[](int k) const {
+        const vw low = (digit(0, k) & ~y0) | (digit(1, k) & y0), high = (digit(2, k) & ~y0) | (digit(3, k) & y0);
+        return (low & ~y1) | (high & y1);
+    }
 };
 
 typedef unsigned factor;

@@ -13,16 +13,21 @@
 namespace gq {
 
 // Random words of some words of chains in one sweep: word i of a call has bit 4c + i of its digit's uniform numbers.
-// What the first two rounds of the generator make of sweep and chain is made once.
+// What the first two rounds of the generator make of sweep and chain is made once, and the keys of the others.
 struct WordDraws {
     static constexpr int rounds = bitsliced_rounds;
     key seed;
     factor b, p, q;
+    struct {
+        vw low, high;
+    } keys[rounds];
     GQ_MEMBER WordDraws(key k, unsigned sweep, const vw& numbers) : seed(k) {
         factor high;
         mul_wide(0xCD9E8D57u, factors(numbers), high, b);
         const factor a = high ^ (sweep ^ k.low);
         mul_wide(0xD2511F53u, a, p, q);
+        GQ_UNROLL for (int i = 2; i < rounds; ++i)
+            keys[i] = {splat_word(of_round(k, i).low), splat_word(of_round(k, i).high)};
     }
     GQ_MEMBER void operator()(unsigned position, vw (&word)[4]) const {
         const uint64_t product0 = uint64_t(0xD2511F53u) * position;
@@ -32,10 +37,11 @@ struct WordDraws {
         c[1] = uniform_factor(unsigned(product1));
         c[2] = p ^ (unsigned(product0) ^ of_round(seed, 1).high);
         c[3] = q;
-        some_rounds<2, rounds>(c, seed);
+        some_rounds<2, rounds>(c, *this);
         GQ_UNROLL for (int i = 0; i < 4; ++i) word[i] = words(c[i]);
     }
 };
+GQ auto of_round(const WordDraws& draws, int i) { return draws.keys[i]; }
 
 GQ vw full_add(vw& sum, const vw& a, const vw& b) {
     const vw half = sum ^ a, carry = (sum & a) | (half & b);
@@ -60,82 +66,87 @@ struct Sliced {
         GQ_UNROLL for (int j = N; j < PLANES; ++j) carry = half_add(x[j], carry);
     }
 };
-// The thresholds of a digit's levels y = 0..3, bit by bit: bit k of level y is that of
-//     (k-th bit of number[0]) ^ (y & 1) number[1] ^ (y >> 1) number[2] ^ (both) number[3].
-struct Levels {
-    Digits digits[4];
-    unsigned some;
-    GQ_MEMBER void operator=(const uint32_t* number) {
-        some = 0;
+// Which chains of `open` draw a uniform number below the threshold of their level y. A chain of `tie` passes by the first
+// bit of its number.
+// A chain that is undecided after two calls goes on with the second call's bits of the chain half a word away, if that
+// one was decided by its first call and so has no use for them; else with a call of its own.
+GQ vw below(const FourNumbers& thresholds, const WordDraws& draws, unsigned position, const vw& y0, const vw& y1, vw open,
+            const vw& tie) {
+    vw passed = splat_word(0), word[4];
+    if (!any(open | tie)) return passed;
+    const Choice choice(thresholds, y0, y1);
+    const auto compare = [&](int call, vw& some) {
         GQ_UNROLL for (int i = 0; i < 4; ++i) {
-            digits[i] = number[i];
-            some |= number[i];
+            const vw digit = choice[4 * call + i], differs = some & (word[i] ^ digit);
+            passed = passed | (differs & digit);
+            some = some ^ differs;
         }
+    };
+    draws(position, word);
+    passed = tie & ~word[0];
+    compare(0, open);
+    const vw used = open;
+    draws(position + 1, word);
+    compare(1, open);
+    vw lent = open & ~half_turn(used);
+    open = open ^ lent;
+    GQ_UNROLL for (int i = 0; i < 4; ++i) word[i] = half_turn(word[i]);
+    compare(2, lent);
+    if (!any(open | lent)) return passed;
+    draws(position + 2, word);
+    compare(2, open);
+    open = open | lent;
+    for (int call = 3; call < 8 && any(open); ++call) {
+        draws(position + unsigned(call), word);
+        compare(call, open);
     }
-    // Which chains of `open` draw a uniform number below the threshold of their level. A chain of `tie` passes by the
-    // first bit.
-    GQ_MEMBER vw below(const WordDraws& draws, unsigned position, const vw& y0, const vw& y1, vw open,
-                       const vw& tie) const {
-        const vw both = y0 & y1;
-        vw passed = splat_word(0);
-        if (!any(open | tie)) return passed;
-        for (int c = 0; c < 8; ++c) {
-            vw word[4];
-            draws(position + unsigned(c), word);
-            if (c == 0) passed = tie & ~word[0];
-            GQ_UNROLL for (int i = 0; i < 4; ++i) {
-                const int k = 4 * c + i;
-                if ((some << k) >> 31) {
-                    const vw digit = digits[0][k] ^ (digits[1][k] & y0) ^ (digits[2][k] & y1) ^ (digits[3][k] & both);
-                    const vw differs = open & (word[i] ^ digit);
-                    passed = passed | (differs & digit);
-                    open = open ^ differs;
-                } else {
-                    open = open & ~word[i];
-                }
-            }
-            if (!any(open)) break;
-        }
-        return passed;
-    }
-};
+    return passed;
+}
 
 // What the chains' accepted flips add up to.
 template <int DIGITS>
 struct Tally {
-    static constexpr int width = 2 * DIGITS + 2, most = 2048, few = 16;  // planes of 2X + odd; flips
+    static constexpr int width = 2 * DIGITS + 1, most = 2048, few = 16;
     Sliced<width + 4> rises;
-    Sliced<5> flips;
+    Sliced<5> flips, odd_flips;
     Sliced<width + 11> all_rises;
-    Sliced<12> all_flips;
+    Sliced<12> all_flips, all_odd_flips;
     GQ_MEMBER void clear() {
         rises.clear();
         flips.clear();
+        odd_flips.clear();
         all_rises.clear();
         all_flips.clear();
+        all_odd_flips.clear();
     }
-    // Rises are kept 2^(width - 1) too large, and so without a sign.
-    GQ_MEMBER void add(const vw& accepted, const vw& odd, const vw (&x)[width - 1]) {
+    // X is kept 2^(width - 1) too large, and so without a sign.
+    GQ_MEMBER void add(const vw& accepted, bool odd, const vw (&x)[width]) {
         vw rise[width], one[1] = {accepted};
-        rise[0] = accepted & odd;
-        GQ_UNROLL for (int j = 0; j < width - 2; ++j) rise[j + 1] = accepted & x[j];
-        rise[width - 1] = accepted & ~x[width - 2];
+        GQ_UNROLL for (int j = 0; j < width - 1; ++j) rise[j] = accepted & x[j];
+        rise[width - 1] = accepted & ~x[width - 1];
         rises.add(rise);
         flips.add(one);
+        if (odd) odd_flips.add(one);
     }
     GQ_MEMBER void carry() {
         all_rises.add(rises.x);
         all_flips.add(flips.x);
+        all_odd_flips.add(odd_flips.x);
         rises.clear();
         flips.clear();
+        odd_flips.clear();
     }
-    // Of the 32 chains of a word.
+    // Of the 32 chains of a word: the sum of 2X + odd.
     GQ_MEMBER vi rise_of(int l) const {
         vi sum = splat(0);
-        GQ_UNROLL for (int j = 0; j < width + 11; ++j) sum =
-            add_if(sum, spread(word_of(all_rises.x[j], l)), splat(1 << j));
-        GQ_UNROLL for (int j = 0; j < 12; ++j) sum =
-            add_if(sum, spread(word_of(all_flips.x[j], l)), splat(-(1 << (width - 1 + j))));
+        const auto add = [&](const vw& plane, int weight) {
+            sum = add_if(sum, spread(word_of(plane, l)), splat(weight));
+        };
+        GQ_UNROLL for (int j = 0; j < width + 11; ++j) add(all_rises.x[j], 2 << j);
+        GQ_UNROLL for (int j = 0; j < 12; ++j) {
+            add(all_flips.x[j], -(1 << (width + j)));
+            add(all_odd_flips.x[j], 1 << j);
+        }
         return sum;
     }
     GQ_MEMBER int flips_of(int l) const {
@@ -148,10 +159,10 @@ struct Tally {
 // Variable by variable: the sum of its entries in planes, its rise, and who accepts it.
 template <int DIGITS>
 struct BitslicedWalk {
-    static constexpr int planes = 2 * DIGITS + 1, record = 2 * planes + 1;
+    static constexpr int planes = 2 * DIGITS + 1, record = 2 * planes + 2;
     const int32_t *start, *end, *entry;
     int done = 0;
-    Levels levels[DIGITS + 1];
+    FourNumbers levels[DIGITS + 1];
     GQ_MEMBER BitslicedWalk(const Problem& p, const uint32_t* table)
         : start(p.base), end(p.ends), entry(static_cast<const int32_t*>(p.weights)) {
         GQ_UNROLL for (int i = 0; i <= DIGITS; ++i) levels[i] = table + 4 * i;
@@ -160,8 +171,9 @@ struct BitslicedWalk {
         const auto fall = [&](const int32_t* e) {
             return own ^ splat_word(unsigned(e[0])) ^ load_words(spins + e[1]);
         };
-        GQ_UNROLL for (int j = 0; j < planes; ++j) x[j] =
-            splat_word(unsigned(start[j])) ^ (own & splat_word(unsigned(start[planes + j])));
+        GQ_UNROLL for (int j = 0; j < planes; ++j) x[j] = splat_word(unsigned(start[j]));
+        if (start[2 * planes + 1])
+            GQ_UNROLL for (int j = 0; j < planes; ++j) x[j] = x[j] ^ (own & splat_word(unsigned(start[planes + j])));
         GQ_UNROLL for (int digit = 0; digit < 3; ++digit) {
             GQ_ROLLED for (; done < end[digit]; done += 2, entry += 4) {
                 vw carry = full_add(x[digit], fall(entry), fall(entry + 2));
@@ -181,13 +193,13 @@ struct BitslicedWalk {
         const vw positive = up & some, tie = up ^ positive;
         const unsigned position = unsigned(v) << 5;
         const vw open = DIGITS == 1 ? positive : positive & (x[0] | x[1] | splat_word(odd));
-        vw passed = (positive ^ open) | levels[odd ? 1 : 0].below(draws, position, x[0], x[1], open, tie);
+        vw passed = (positive ^ open) | below(levels[odd ? 1 : 0], draws, position, x[0], x[1], open, tie);
         GQ_UNROLL for (int i = 1; i < DIGITS; ++i) {
             const vw borrow = ~passed, carry = x[2 * i] & borrow;
             const vw y0 = x[2 * i] ^ borrow, y1 = x[2 * i + 1] ^ carry, some_level = y0 | y1;
             const vw within = positive & ~(x[2 * i + 1] & carry);
             passed = (passed & tie) | (within & ~some_level) |
-                     levels[i + 1].below(draws, position + 8u * unsigned(i), y0, y1, within & some_level, splat_word(0));
+                     below(levels[i + 1], draws, position + 8u * unsigned(i), y0, y1, within & some_level, splat_word(0));
         }
         return (valid ^ up) | passed;
     }
@@ -212,7 +224,7 @@ GQ void bitsliced_sweep(const Problem& p, uint32_t* spins, const vw& valid, cons
                 walk.next(spins, own, x);
                 const vw accepted = walk.accepted(draws, v, odd, x, valid);
                 store_words(spins + 8 * v, own ^ accepted);
-                tally.add(accepted, splat_word(odd), x);
+                tally.add(accepted, odd, x);
             }
             tally.carry();
         }

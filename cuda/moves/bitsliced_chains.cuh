@@ -62,7 +62,7 @@ GQ void start_bitsliced_word(Ensemble& e, int warp, const uint32_t* initial) {
     const int32_t *start = p.base, *entry = static_cast<const int32_t*>(p.weights);
     each(p.n, [&](int v) { e.spins[begin + 8 * v] = 0; });
     vu random[4];
-    for (int v = 0, done = 0; v < p.n; ++v, start += 2 * planes + 1) {
+    for (int v = 0, done = 0; v < p.n; ++v, start += 2 * planes + 2) {
         if ((v & 127) == 0)
             philox(splat(unsigned(v >> 7)), splat(0u), lane() + unsigned(c), splat(unsigned(INIT)), seed_of(e), random);
         const unsigned drawn = ballot(((pick(random, (v >> 5) & 3) >> (v & 31)) & 1u) == 1u);

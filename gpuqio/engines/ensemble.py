@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gpuqio.engines.levels import combined, levels
+from gpuqio.engines.levels import levels
 from gpuqio.pack import Layout, Strategy
 from gpuqio.solvers.stage import Stage
 
@@ -80,7 +80,7 @@ def inputs(layout: Layout, stage: Stage) -> dict[str, npt.NDArray[Any]]:
         "table": stage.move.table(layout, stage),
     }
     if layout.slices is not None:
-        given["levels"] = combined(levels(layout.slices, stage.temperatures(layout)))
+        given["levels"] = levels(layout.slices, stage.temperatures(layout))
     if layout.groups is not None:
         given |= {field.name: getattr(layout.groups, field.name) for field in fields(layout.groups)}
     return given

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from gpuqio.pack.bitsliced import Slices
 
-__all__ = ["combined", "levels"]
+__all__ = ["levels"]
 
 Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.uint32]
@@ -54,8 +54,3 @@ def levels(slices: Slices, temperatures: npt.NDArray[np.float32]) -> Words:
             found[:, row, y] = np.minimum(np.rint(at_least * 2.0**32), 2.0**32 - 1).astype(np.uint32)
     return found
 
-
-def combined(thresholds: Words) -> Words:
-    """The same as the kernels take them: what to combine by exclusive or for the bits of a level; see Levels."""
-    a, b, c, d = np.moveaxis(thresholds, -1, 0)
-    return np.stack([a, a ^ b, a ^ c, a ^ b ^ c ^ d], axis=-1)

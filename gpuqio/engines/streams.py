@@ -31,13 +31,13 @@ class Purpose(IntEnum):
     BITS = 9
 
 
-def philox(position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int) -> Words:
-    """Philox4x32-10 (Salmon et al., SC 2011): the four words of each counter, shape (4, *broadcast shape)."""
+def philox(position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int, rounds: int = 10) -> Words:
+    """Philox4x32 (Salmon et al., SC 2011): the four words of each counter, shape (4, *broadcast shape)."""
     c0, c1, c2, c3 = np.broadcast_arrays(
         np.asarray(position, np.uint64), np.uint64(sweep), np.asarray(chain, np.uint64), np.uint64(purpose)
     )
     low, high, mask, shift = seed & 0xFFFFFFFF, seed >> 32, np.uint64(0xFFFFFFFF), np.uint64(32)
-    for _ in range(10):
+    for _ in range(rounds):
         product0, product1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
         c0, c1 = (product1 >> shift) ^ c1 ^ np.uint64(low), product1 & mask
         c2, c3 = (product0 >> shift) ^ c3 ^ np.uint64(high), product0 & mask

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from gpuqio.engines.levels import levels
 from gpuqio.engines.reference.outcome import Ints, Outcome, flip, rise
@@ -11,6 +12,8 @@ from gpuqio.pack import Layout
 from gpuqio.solvers.stage import Stage
 
 __all__ = ["Bitsliced"]
+
+Bools = npt.NDArray[np.bool_]
 
 
 class Bitsliced:
@@ -23,38 +26,52 @@ class Bitsliced:
 
     def sweep(self, out: Outcome) -> None:
         """Variables 0..n-1 in turn. The rise is unit (2X + odd) / 2. A tie passes where the first bit of the lowest
-        digit's number is 0; X > 0, or odd X >= 0, where the variate M = sum of 4^j m_j is at least X. m_j is the highest
-        level whose threshold the number of digit j is below; for odd rises the lowest digit may be below level 0 too,
-        which makes it -1."""
-        levels = self._levels[out.sweeps]
+        digit's number is 0; X > 0, or odd X >= 0, where the variate M = sum of 4^j m_j is at least X."""
         for v in range(self._layout.num_variables):
             rises = rise(self._layout, out.bits, v)
             halves = 2 * rises // self._slices.unit
-            odd = halves[0] & 1  # the same for all chains
-            uniform = [self._uniform(out.sweeps, v, digit) for digit in range(self._slices.digits)]
-            reached = np.zeros(self._stage.chains, np.int64)
-            for digit, number in enumerate(uniform):
-                row = levels[digit + 1 if digit or odd else 0]
-                passed = number[:, None] < row
-                if digit or not odd:
-                    passed[:, 0] = True
-                reached += 4**digit * (passed.sum(axis=1) - 1)
-            heads = uniform[0] >> np.uint32(31) == 0
-            accepted = np.where(halves == 0, heads, (halves < 0) | (reached >= halves >> 1))
-            flip(out, v, accepted, rises)
+            odd = int(halves[0] & 1)  # the same for all chains
+            target, tie = halves >> 1, halves == 0
+            positive = (halves > 0) & ~tie
+            short = np.zeros(len(halves), np.int64)  # what the digits so far fall short by, carried to the next
+            for digit in range(self._slices.digits):
+                level = (target >> (2 * digit) & 3) + short
+                row = self._levels[out.sweeps, digit + 1 if digit or odd else 0]
+                drawn = positive & (level < 4) & ((level > 0) | bool(odd and digit == 0))
+                below, first = self._below(out.sweeps, 8 * (4 * v + digit), row[np.minimum(level, 3)], drawn)
+                if digit == 0:
+                    heads = first == 0
+                short = np.where(drawn, ~below, level > 3).astype(np.int64)
+            flip(out, v, np.where(tie, heads, (halves < 0) | (short == 0)), rises)
 
     def after(self, out: Outcome) -> None:
         """Nothing: an anneal has no exchange."""
 
-    def _uniform(self, sweep: int, variable: int, digit: int) -> Words:
-        """(chains,) numbers of 32 bits. 32 chains share a call: bit 4c + i of chain 32w + l, the highest first, is bit l
-        of word i of call c, at position 32 variable + 8 digit + c of chain number w."""
-        chains: Ints = np.arange(self._stage.chains)
-        number = np.zeros(len(chains), np.uint32)
-        for call in range(8):
-            position = 32 * variable + 8 * digit + call
-            words = philox(position, sweep, np.arange(len(chains) // 32 + 1), Purpose.BITS, self._stage.seed)
-            for word in words:
-                bit = word[chains >> 5] >> (chains & 31).astype(np.uint32) & np.uint32(1)
-                number = number << np.uint32(1) | bit
-        return number
+    def _below(self, sweep: int, position: int, threshold: Words, drawn: Bools) -> tuple[Bools, Ints]:
+        """(chains,) whether a uniform 32-bit number is below the threshold, asked where `drawn`; and its first bit.
+
+        Bit 4c + i of the number, the highest first, of chain 32w + l is bit l of word i of call c, which stands at
+        position + c of chain number w. But if the chain's first 8 bits are the threshold's, and the first 4 bits of
+        chain 32w + (l + 16) mod 32 have decided about that one, then bits 8..11 are bits 4..7 of that one.
+        """
+        nibble = np.stack([self._nibbles(sweep, position + call) for call in range(8)])
+        wanted = np.stack([threshold >> np.uint32(28 - 4 * call) & np.uint32(15) for call in range(8)])
+        open_after = np.logical_and.accumulate(nibble == wanted) & drawn
+        chains = np.arange(len(drawn))
+        partner = chains ^ 16
+        exists = partner < len(drawn)
+        partner = np.where(exists, partner, 0)
+        lent = open_after[1] & ~(exists & open_after[0][partner])
+        other = self._nibbles(sweep, position + 1, partner=True)
+        nibble[2] = np.where(lent, other, nibble[2])
+        number = np.bitwise_or.reduce(nibble << (28 - 4 * np.arange(8))[:, None])
+        return number < threshold, nibble[0] >> 3
+
+    def _nibbles(self, sweep: int, position: int, partner: bool = False) -> Ints:
+        """(chains,) the four bits of a call for each chain, or for the chain half a word away."""
+        chains = np.arange(self._stage.chains)
+        words = philox(position, sweep, np.arange(len(chains) // 32 + 1), Purpose.BITS, self._stage.seed, rounds=7)
+        bit = (chains ^ 16 if partner else chains) & 31
+        bits = words[:, chains >> 5].astype(np.int64) >> bit & 1
+        nibbles: Ints = bits[0] << 3 | bits[1] << 2 | bits[2] << 1 | bits[3]
+        return nibbles

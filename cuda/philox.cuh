@@ -9,7 +9,6 @@ struct key {
 };
 
 constexpr int philox_rounds = 10;
-constexpr int bitsliced_rounds = 7;
 
 GQ key of_round(const key& k, int i) { return {k.low + i * 0x9E3779B9u, k.high + i * 0xBB67AE85u}; }
 

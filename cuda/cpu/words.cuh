@@ -22,7 +22,9 @@ GQ T* own_words(T* words, int64_t row, int first) {
 }
 GQ vw half_turn(const vw& x) {
 #if defined(__AVX2__)
-    return (vw)_mm256_shufflehi_epi16(_mm256_shufflelo_epi16((__m256i)x, 0xb1), 0xb1);
+    const __m256i turn = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+    return (vw)_mm256_shuffle_epi8((__m256i)x, turn);
 #else
     return (x << 16) | (x >> 16);
 #endif
@@ -41,15 +43,18 @@ GQ bool any(const vw& x) {
 // of y is set, numbers[1] where y0 is, numbers[2] where y1 is, numbers[3] where both are.
 // There are but 16 planes that a digit can ask for: made once, then looked up.
 struct FourNumbers {
-    int32_t place[32];
-    bool first;
+    int32_t place[32];  // in bytes
+    unsigned first, any;
     GQ_MEMBER void operator=(const uint32_t* numbers) {
         first = numbers[0];
+        any = numbers[0] | numbers[1] | numbers[2] | numbers[3];
         for (int k = 0; k < 32; ++k) {
             place[k] = 0;
-            for (int i = 0; i < 4; ++i) place[k] |= int32_t((numbers[i] >> (31 - k)) & 1u) << i;
+            for (int i = 0; i < 4; ++i) place[k] += int32_t((numbers[i] >> (31 - k)) & 1u) << i;
+            place[k] *= int32_t(sizeof(vw));
         }
     }
+    GQ_MEMBER bool zero(int four) const { return !((any << (4 * four)) >> 28); }
 };
 struct Choice {
     const int32_t* place;
@@ -66,7 +71,7 @@ struct Choice {
         if (numbers.first)
             for (int i = 0; i < 16; i += 2) plane[i + 1] = plane[i] | ~plane[14];
     }
-    GQ_MEMBER vw operator[](int k) const { return plane[place[k]]; }
+    GQ_MEMBER vw operator[](int k) const { return *reinterpret_cast<const vw*>(reinterpret_cast<const char*>(plane) + place[k]); }
 };
 
 // x86 multiplies the even words of a vector alone: factors are kept as two vectors, each with its words at the even

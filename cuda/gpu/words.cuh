@@ -25,6 +25,9 @@ struct FourNumbers {
     GQ_MEMBER void operator=(const uint32_t* numbers) {
         GQ_UNROLL for (int i = 0; i < 4; ++i) number[i] = numbers[i];
     }
+    GQ_MEMBER bool zero(int four) const {
+        return !(((number[0] | number[1] | number[2] | number[3]) << (4 * four)) >> 28);
+    }
 };
 struct Choice {
     const FourNumbers& numbers;

@@ -13,31 +13,31 @@
 namespace gq {
 
 // Random words of some words of chains in one sweep: word i of a call has bit 4c + i of its digit's uniform numbers.
-// What the first two rounds of the generator make of sweep and chain is made once, and the keys of the others.
+// What the first three rounds of the generator make of sweep and chain is made once, as are the others' keys.
 struct WordDraws {
-    static constexpr int rounds = bitsliced_rounds;
+    static constexpr int rounds = 7;
     key seed;
     factor b, p, q;
     struct {
         vw low, high;
     } keys[rounds];
     GQ_MEMBER WordDraws(key k, unsigned sweep, const vw& numbers) : seed(k) {
+        GQ_UNROLL for (int i = 3; i < rounds; ++i)
+            keys[i] = {splat_word(of_round(k, i).low), splat_word(of_round(k, i).high)};
         factor high;
         mul_wide(0xCD9E8D57u, factors(numbers), high, b);
-        const factor a = high ^ (sweep ^ k.low);
-        mul_wide(0xD2511F53u, a, p, q);
-        GQ_UNROLL for (int i = 2; i < rounds; ++i)
-            keys[i] = {splat_word(of_round(k, i).low), splat_word(of_round(k, i).high)};
+        mul_wide(0xD2511F53u, high ^ (sweep ^ k.low), p, q);
+        q = q ^ of_round(k, 2).high;
     }
     GQ_MEMBER void operator()(unsigned position, vw (&word)[4]) const {
         const uint64_t product0 = uint64_t(0xD2511F53u) * position;
         const uint64_t product1 = uint64_t(0xCD9E8D57u) * (unsigned(product0 >> 32) ^ unsigned(BITS) ^ seed.high);
-        factor c[4];
-        c[0] = b ^ (unsigned(product1 >> 32) ^ of_round(seed, 1).low);
-        c[1] = uniform_factor(unsigned(product1));
-        c[2] = p ^ (unsigned(product0) ^ of_round(seed, 1).high);
-        c[3] = q;
-        some_rounds<2, rounds>(c, *this);
+        factor c[4], high0, high1;
+        mul_wide(0xCD9E8D57u, p ^ (unsigned(product0) ^ of_round(seed, 1).high), high1, c[1]);
+        mul_wide(0xD2511F53u, b ^ (unsigned(product1 >> 32) ^ of_round(seed, 1).low), high0, c[3]);
+        c[0] = high1 ^ (unsigned(product1) ^ of_round(seed, 2).low);
+        c[2] = high0 ^ q;
+        some_rounds<3, rounds>(c, *this);
         GQ_UNROLL for (int i = 0; i < 4; ++i) word[i] = words(c[i]);
     }
 };
@@ -76,11 +76,18 @@ GQ vw below(const FourNumbers& thresholds, const WordDraws& draws, unsigned posi
     if (!any(open | tie)) return passed;
     const Choice choice(thresholds, y0, y1);
     const auto compare = [&](int call, vw& some) {
-        GQ_UNROLL for (int i = 0; i < 4; ++i) {
-            const vw digit = choice[4 * call + i], differs = some & (word[i] ^ digit);
-            passed = passed | (differs & digit);
-            some = some ^ differs;
+        if (thresholds.zero(call)) {
+            some = some & ~((word[0] | word[1]) | (word[2] | word[3]));
+            return;
         }
+        vw less = splat_word(0), differs = less;
+        GQ_UNROLL for (int i = 3; i >= 0; --i) {
+            const vw digit = choice[4 * call + i], other = word[i] ^ digit;
+            less = (less & ~other) | (digit & other);
+            differs = differs | other;
+        }
+        passed = passed | (some & less);
+        some = some & ~differs;
     };
     draws(position, word);
     passed = tie & ~word[0];

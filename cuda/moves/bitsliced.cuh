@@ -29,7 +29,7 @@ struct WordDraws {
         mul_wide(0xD2511F53u, high ^ (sweep ^ k.low), p, q);
         q = q ^ of_round(k, 2).high;
     }
-    GQ_MEMBER void operator()(unsigned position, vw (&word)[4]) const {
+    GQ_MEMBER void operator()(unsigned position, vw* word) const {
         const uint64_t product0 = uint64_t(0xD2511F53u) * position;
         const uint64_t product1 = uint64_t(0xCD9E8D57u) * (unsigned(product0 >> 32) ^ unsigned(BITS) ^ seed.high);
         factor c[4], high0, high1;
@@ -67,45 +67,41 @@ struct Sliced {
     }
 };
 // Which chains of `open` draw a uniform number below the threshold of their level y. A chain of `tie` passes by the first
-// bit of its number.
+// bit of its number. `word`: the first two calls.
 // A chain that is undecided after two calls goes on with the second call's bits of the chain half a word away, if that
 // one was decided by its first call and so has no use for them; else with a call of its own.
-GQ vw below(const FourNumbers& thresholds, const WordDraws& draws, unsigned position, const vw& y0, const vw& y1, vw open,
-            const vw& tie) {
-    vw passed = splat_word(0), word[4];
-    if (!any(open | tie)) return passed;
+GQ vw below(const FourNumbers& thresholds, const WordDraws& draws, unsigned position, vw (&word)[8], const vw& y0,
+            const vw& y1, vw open, const vw& tie) {
     const Choice choice(thresholds, y0, y1);
-    const auto compare = [&](int call, vw& some) {
+    vw passed = tie & ~word[0];
+    const auto compare = [&](int call, const vw* bits, vw& some) {
         if (thresholds.zero(call)) {
-            some = some & ~((word[0] | word[1]) | (word[2] | word[3]));
+            some = some & ~((bits[0] | bits[1]) | (bits[2] | bits[3]));
             return;
         }
         vw less = splat_word(0), differs = less;
         GQ_UNROLL for (int i = 3; i >= 0; --i) {
-            const vw digit = choice[4 * call + i], other = word[i] ^ digit;
+            const vw digit = choice[4 * call + i], other = bits[i] ^ digit;
             less = (less & ~other) | (digit & other);
             differs = differs | other;
         }
         passed = passed | (some & less);
         some = some & ~differs;
     };
-    draws(position, word);
-    passed = tie & ~word[0];
-    compare(0, open);
+    compare(0, word, open);
     const vw used = open;
-    draws(position + 1, word);
-    compare(1, open);
-    vw lent = open & ~half_turn(used);
+    compare(1, word + 4, open);
+    vw lent = open & ~half_turn(used), more[4];
     open = open ^ lent;
-    GQ_UNROLL for (int i = 0; i < 4; ++i) word[i] = half_turn(word[i]);
-    compare(2, lent);
+    GQ_UNROLL for (int i = 0; i < 4; ++i) more[i] = half_turn(word[4 + i]);
+    compare(2, more, lent);
     if (!any(open | lent)) return passed;
-    draws(position + 2, word);
-    compare(2, open);
+    draws(position + 2, more);
+    compare(2, more, open);
     open = open | lent;
     for (int call = 3; call < 8 && any(open); ++call) {
-        draws(position + unsigned(call), word);
-        compare(call, open);
+        draws(position + unsigned(call), more);
+        compare(call, more, open);
     }
     return passed;
 }
@@ -193,20 +189,26 @@ struct BitslicedWalk {
     }
     // `odd`: of the variable, all ones or 0. Digit by digit from the lowest: M >= X as far as its digits go, where a
     // digit that fails adds one to what the next must reach.
-    GQ_MEMBER vw accepted(const WordDraws& draws, int v, unsigned odd, const vw (&x)[planes], const vw& valid) const {
+    // `word`: the first two calls of the first digit, to be overwritten.
+    GQ_MEMBER vw accepted(const WordDraws& draws, int v, unsigned odd, const vw (&x)[planes], const vw& valid,
+                          vw (&word)[8]) const {
         const vw up = valid & ~x[planes - 1];
         vw some = splat_word(odd);
         GQ_UNROLL for (int j = 0; j < planes - 1; ++j) some = some | x[j];
         const vw positive = up & some, tie = up ^ positive;
         const unsigned position = unsigned(v) << 5;
         const vw open = DIGITS == 1 ? positive : positive & (x[0] | x[1] | splat_word(odd));
-        vw passed = (positive ^ open) | below(levels[odd ? 1 : 0], draws, position, x[0], x[1], open, tie);
+        vw passed = (positive ^ open) | below(levels[odd ? 1 : 0], draws, position, word, x[0], x[1], open, tie);
         GQ_UNROLL for (int i = 1; i < DIGITS; ++i) {
             const vw borrow = ~passed, carry = x[2 * i] & borrow;
             const vw y0 = x[2 * i] ^ borrow, y1 = x[2 * i + 1] ^ carry, some_level = y0 | y1;
             const vw within = positive & ~(x[2 * i + 1] & carry);
-            passed = (passed & tie) | (within & ~some_level) |
-                     below(levels[i + 1], draws, position + 8u * unsigned(i), y0, y1, within & some_level, splat_word(0));
+            const vw open = within & some_level;
+            passed = (passed & tie) | (within ^ open);
+            if (!any(open)) continue;
+            draws(position + 8u * unsigned(i), word);
+            draws(position + 8u * unsigned(i) + 1u, word + 4);
+            passed = passed | below(levels[i + 1], draws, position + 8u * unsigned(i), word, y0, y1, open, splat_word(0));
         }
         return (valid ^ up) | passed;
     }
@@ -219,6 +221,12 @@ GQ void bitsliced_sweep(const Problem& p, uint32_t* spins, const vw& valid, cons
                         const WordDraws& draws, F take) {
     BitslicedWalk<DIGITS> walk(p, table);
     Tally<DIGITS> tally;
+    vw word[8];
+    const auto draw = [&](int v) {
+        draws(unsigned(v) << 5, word);
+        draws((unsigned(v) << 5) + 1u, word + 4);
+    };
+    draw(0);
     for (int v = 0; v < p.n;) {
         tally.clear();
         const int last = p.n - v < tally.most ? p.n : v + tally.most;
@@ -229,7 +237,8 @@ GQ void bitsliced_sweep(const Problem& p, uint32_t* spins, const vw& valid, cons
                 const unsigned odd = unsigned(walk.start[2 * walk.planes]);
                 vw x[walk.planes];
                 walk.next(spins, own, x);
-                const vw accepted = walk.accepted(draws, v, odd, x, valid);
+                const vw accepted = walk.accepted(draws, v, odd, x, valid, word);
+                draw(v + 1);  // while the processor still waits for what this one decides
                 store_words(spins + 8 * v, own ^ accepted);
                 tally.add(accepted, odd, x);
             }

@@ -69,7 +69,9 @@ class Slices:
         counts = np.bincount(key, minlength=3 * n)
         room = counts + counts % 2
         ends = np.cumsum(room)
-        order = np.argsort(key, kind="stable")
+        # Those that a sweep has just changed come last: their bits are the last to be there.
+        age = (np.repeat(owner - member, 3) % n)[chosen]
+        order = np.lexsort((-age, key))
         place = np.arange(len(key)) + np.repeat(ends - room - np.cumsum(counts) + counts, counts)
         # What fills up is the variable itself: its bits with its bits, never a fall.
         entries = np.stack([np.zeros(room.sum(), np.int64), 8 * np.repeat(np.arange(3 * n) // 3, room)], axis=1)

@@ -162,7 +162,14 @@ GQ_MOVE(bifurcation_neighbour, advance_bifurcation<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(bifurcation_parity, advance_bifurcation<gq::LANE_PARITY>)
 GQ_MOVE(bifurcation_product, advance_bifurcation<gq::LANE_PRODUCT>)
 
-GQ_MOVE(bitsliced_1, advance_bitsliced<1>)
-GQ_MOVE(bitsliced_2, advance_bitsliced<2>)
-GQ_MOVE(bitsliced_3, advance_bitsliced<3>)
-GQ_MOVE(bitsliced_4, advance_bitsliced<4>)
+// Counts in planes, one register each: blocks of four warps alone.
+#define GQ_BITSLICED(DIGITS)                                                                                       \
+    GQ_KERNEL(128, 2)                                                                                              \
+    bitsliced_##DIGITS(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
+        gq::serve(count, next, [&](int i) { gq::advance_bitsliced<DIGITS>(table[slots[i]], sweeps[i]); });         \
+    }
+
+GQ_BITSLICED(1)
+GQ_BITSLICED(2)
+GQ_BITSLICED(3)
+GQ_BITSLICED(4)

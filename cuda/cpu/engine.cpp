@@ -30,8 +30,8 @@ struct FlushSubnormals {
 #define GQ_ENTRY extern "C" __attribute__((visibility("default")))
 
 // In the order of gq::strategy.
-void (*const starts[])(gq::Ensemble&, const uint32_t*) = {gq::start<gq::WINDOW>, gq::start<gq::LANE_NEIGHBOUR>,
-                                                          gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>,
+void (*const starts[])(gq::Ensemble&, const uint32_t*) = {gq::start<gq::WINDOW>,       gq::start<gq::LANE_NEIGHBOUR>,
+                                                          gq::start<gq::LANE_PARITY>,  gq::start<gq::LANE_PRODUCT>,
                                                           gq::start<gq::LANE_GROUPED>, gq::start_bitsliced};
 // Small problems have their gains in registers.
 void advance_window(gq::Ensemble& e, int sweeps, gq::Problem problem, uint32_t* spins) {

@@ -22,8 +22,8 @@ GQ T* own_words(T* words, int64_t row, int first) {
 }
 GQ vw half_turn(const vw& x) {
 #if defined(__AVX2__)
-    const __m256i turn = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+    const __m256i turn =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
     return (vw)_mm256_shuffle_epi8((__m256i)x, turn);
 #else
     return (x << 16) | (x >> 16);
@@ -45,16 +45,23 @@ GQ bool any(const vw& x) {
 struct FourNumbers {
     int32_t place[32];  // in bytes
     unsigned first, any;
-    GQ_MEMBER void operator=(const uint32_t* numbers) {
-        first = numbers[0];
-        any = numbers[0] | numbers[1] | numbers[2] | numbers[3];
-        for (int k = 0; k < 32; ++k) {
-            place[k] = 0;
-            for (int i = 0; i < 4; ++i) place[k] += int32_t((numbers[i] >> (31 - k)) & 1u) << i;
-            place[k] *= int32_t(sizeof(vw));
+    GQ_MEMBER bool zero(int four) const { return !((any << (4 * four)) >> 28); }
+};
+template <int N>
+struct NumberTable {
+    FourNumbers four[N];
+    GQ_MEMBER explicit NumberTable(const uint32_t* p) {
+        for (int n = 0; n < N; ++n, p += 4) {
+            four[n].first = p[0];
+            four[n].any = p[0] | p[1] | p[2] | p[3];
+            for (int k = 0; k < 32; ++k) {
+                unsigned place = 0;
+                for (int i = 0; i < 4; ++i) place |= ((p[i] >> (31 - k)) & 1u) << i;
+                four[n].place[k] = int32_t(place * sizeof(vw));
+            }
         }
     }
-    GQ_MEMBER bool zero(int four) const { return !((any << (4 * four)) >> 28); }
+    GQ_MEMBER const FourNumbers& operator[](int i) const { return four[i]; }
 };
 struct Choice {
     const int32_t* place;
@@ -71,7 +78,9 @@ struct Choice {
         if (numbers.first)
             for (int i = 0; i < 16; i += 2) plane[i + 1] = plane[i] | ~plane[14];
     }
-    GQ_MEMBER vw operator[](int k) const { return *reinterpret_cast<const vw*>(reinterpret_cast<const char*>(plane) + place[k]); }
+    GQ_MEMBER vw operator[](int k) const {
+        return *reinterpret_cast<const vw*>(reinterpret_cast<const char*>(plane) + place[k]);
+    }
 };
 
 // x86 multiplies the even words of a vector alone: factors are kept as two vectors, each with its words at the even

@@ -22,11 +22,19 @@ GQ bool any(vw x) { return ballot(x != 0); }
 
 struct FourNumbers {
     unsigned number[4];
-    GQ_MEMBER void operator=(const uint32_t* numbers) {
-        GQ_UNROLL for (int i = 0; i < 4; ++i) number[i] = numbers[i];
-    }
     GQ_MEMBER bool zero(int four) const {
         return !(((number[0] | number[1] | number[2] | number[3]) << (4 * four)) >> 28);
+    }
+};
+// Read where they are needed: an array of them, indexed at run time, would lie in local memory.
+template <int N>
+struct NumberTable {
+    const uint32_t* numbers;
+    GQ_MEMBER explicit NumberTable(const uint32_t* p) : numbers(p) {}
+    GQ_MEMBER FourNumbers operator[](int i) const {
+        FourNumbers four;
+        load_few<4>(numbers + 4 * i, four.number);
+        return four;
     }
 };
 struct Choice {

@@ -165,15 +165,11 @@ struct BitslicedWalk {
     static constexpr int planes = 2 * DIGITS + 1, record = 2 * planes + 2;
     const int32_t *start, *end, *entry;
     int done = 0;
-    FourNumbers levels[DIGITS + 1];
+    NumberTable<DIGITS + 1> levels;
     GQ_MEMBER BitslicedWalk(const Problem& p, const uint32_t* table)
-        : start(p.base), end(p.ends), entry(static_cast<const int32_t*>(p.weights)) {
-        GQ_UNROLL for (int i = 0; i <= DIGITS; ++i) levels[i] = table + 4 * i;
-    }
+        : start(p.base), end(p.ends), entry(static_cast<const int32_t*>(p.weights)), levels(table) {}
     GQ_MEMBER void next(const uint32_t* spins, const vw& own, vw (&x)[planes]) {
-        const auto fall = [&](const int32_t* e) {
-            return own ^ splat_word(unsigned(e[0])) ^ load_words(spins + e[1]);
-        };
+        const auto fall = [&](const int32_t* e) { return own ^ splat_word(unsigned(e[0])) ^ load_words(spins + e[1]); };
         GQ_UNROLL for (int j = 0; j < planes; ++j) x[j] = splat_word(unsigned(start[j]));
         if (start[2 * planes + 1])
             GQ_UNROLL for (int j = 0; j < planes; ++j) x[j] = x[j] ^ (own & splat_word(unsigned(start[planes + j])));
@@ -208,7 +204,8 @@ struct BitslicedWalk {
             if (!any(open)) continue;
             draws(position + 8u * unsigned(i), word);
             draws(position + 8u * unsigned(i) + 1u, word + 4);
-            passed = passed | below(levels[i + 1], draws, position + 8u * unsigned(i), word, y0, y1, open, splat_word(0));
+            passed =
+                passed | below(levels[i + 1], draws, position + 8u * unsigned(i), word, y0, y1, open, splat_word(0));
         }
         return (valid ^ up) | passed;
     }

@@ -21,23 +21,22 @@ GQ void sweep_bitsliced(Ensemble& e, int sweep) {
         const int words = warps(e) - w < vw_words ? warps(e) - w : vw_words;
         vw valid = splat_word(0), better = splat_word(0);
         for (int l = 0; l < words; ++l) set_word(valid, l, lower_bits(chains_of(e, w + l)));
-        bitsliced_sweep<DIGITS>(problem, spins, valid, e.levels + int64_t(sweep) * 4 * (DIGITS + 1), draws,
-                                [&](const auto& tally) {
-                                    for (int l = 0; l < words; ++l) {
-                                        const vi sum = tally.rise_of(l);
-                                        add_each(e.energy + first_of(e, w + l),
-                                                 unit & 1 ? times(sum >> 1, unit) : times(sum, unit >> 1));
-                                        flips += tally.flips_of(l);
-                                    }
-                                });
+        bitsliced_sweep<DIGITS>(
+            problem, spins, valid, e.levels + int64_t(sweep) * 4 * (DIGITS + 1), draws, [&](const auto& tally) {
+                for (int l = 0; l < words; ++l) {
+                    const vi sum = tally.rise_of(l);
+                    add_each(e.energy + first_of(e, w + l), unit & 1 ? times(sum >> 1, unit) : times(sum, unit >> 1));
+                    flips += tally.flips_of(l);
+                }
+            });
         for (int l = 0; l < words; ++l) {
             const int c = first_of(e, w + l);
             set_word(better, l, vote(chains_of(e, w + l), [&](int i) {
-                const int64_t energy = e.energy[c + i];
-                if (energy >= e.best_energy[c + i]) return false;
-                lower(&e.lowest, e.best_energy[c + i] = energy);
-                return true;
-            }));
+                         const int64_t energy = e.energy[c + i];
+                         if (energy >= e.best_energy[c + i]) return false;
+                         lower(&e.lowest, e.best_energy[c + i] = energy);
+                         return true;
+                     }));
         }
         if (!any(better)) continue;
         for (int v = 0; v < n; ++v) {

@@ -196,7 +196,7 @@ def block_sizes(name: str, chains: int) -> list[int]:
     for half as many.
     """
     threads = 32 * -(-chains // chains_a_warp(name))
-    if name.startswith("near"):
+    if name.startswith(("near", "bitsliced")):
         return [min(THREADS, threads)]
     least = min(THREADS, threads) if name.startswith("planes") else THREADS
     most = MOST_THREADS // 2 if name == "planes_8" else MOST_THREADS

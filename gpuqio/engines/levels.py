@@ -53,4 +53,3 @@ def levels(slices: Slices, temperatures: npt.NDArray[np.float32]) -> Words:
                 at_least = sum(powers[2 * y + odd :]) / sum(powers)
             found[:, row, y] = np.minimum(np.rint(at_least * 2.0**32), 2.0**32 - 1).astype(np.uint32)
     return found
-

@@ -31,7 +31,9 @@ class Purpose(IntEnum):
     BITS = 9
 
 
-def philox(position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int, rounds: int = 10) -> Words:
+def philox(
+    position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int, rounds: int = 10
+) -> Words:
     """Philox4x32 (Salmon et al., SC 2011): the four words of each counter, shape (4, *broadcast shape)."""
     c0, c1, c2, c3 = np.broadcast_arrays(
         np.asarray(position, np.uint64), np.uint64(sweep), np.asarray(chain, np.uint64), np.uint64(purpose)

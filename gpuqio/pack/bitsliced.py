@@ -58,7 +58,9 @@ class Slices:
         """base, weights and ends of the layout, as cuda/layouts.cuh describes them."""
         n, planes = len(self.fields), 2 * self.digits + 1
         sizes, falls = self.sizes, np.abs(self.fields)
-        starts = -(sizes >> 1) - 1 + np.stack([np.where(self.fields > 0, falls, 0), np.where(self.fields < 0, falls, 0)])
+        starts = (
+            -(sizes >> 1) - 1 + np.stack([np.where(self.fields > 0, falls, 0), np.where(self.fields < 0, falls, 0)])
+        )
         digits = -((starts[:, :, None] >> np.arange(planes)) & 1)  # words of ones or zeros, of a bit 0 and of a bit 1
         base = np.concatenate([digits[0], digits[0] ^ digits[1], -(sizes & 1)[:, None], (falls > 0)[:, None]], axis=1)
         owner, member = self.members.T.ravel(), self.members[:, ::-1].T.ravel()

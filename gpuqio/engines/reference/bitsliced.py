@@ -15,6 +15,8 @@ __all__ = ["Bitsliced"]
 
 Bools = npt.NDArray[np.bool_]
 
+_SHIFTS = np.arange(28, -1, -4)[:, None]  # of the four bits of each call
+
 
 class Bitsliced:
     """Simulated annealing with small integer couplings."""
@@ -54,24 +56,22 @@ class Bitsliced:
         position + c of chain number w. But if the chain's first 8 bits are the threshold's, and the first 4 bits of
         chain 32w + (l + 16) mod 32 have decided about that one, then bits 8..11 are bits 4..7 of that one.
         """
-        nibble = np.stack([self._nibbles(sweep, position + call) for call in range(8)])
-        wanted = np.stack([threshold >> np.uint32(28 - 4 * call) & np.uint32(15) for call in range(8)])
-        open_after = np.logical_and.accumulate(nibble == wanted) & drawn
         chains = np.arange(len(drawn))
-        partner = chains ^ 16
-        exists = partner < len(drawn)
-        partner = np.where(exists, partner, 0)
-        lent = open_after[1] & ~(exists & open_after[0][partner])
-        other = self._nibbles(sweep, position + 1, partner=True)
-        nibble[2] = np.where(lent, other, nibble[2])
-        number = np.bitwise_or.reduce(nibble << (28 - 4 * np.arange(8))[:, None])
+        of_lanes = self._nibbles(sweep, position)
+        nibble = of_lanes[:, chains]
+        wanted = threshold.astype(np.int64) >> _SHIFTS & 15
+        undecided = np.logical_and.accumulate(nibble == wanted) & drawn
+        used = np.zeros(of_lanes.shape[1], np.bool_)
+        used[chains] = undecided[0]
+        lent = undecided[1] & ~used[chains ^ 16]
+        nibble[2] = np.where(lent, of_lanes[1, chains ^ 16], nibble[2])
+        number: Ints = (nibble << _SHIFTS).sum(axis=0)
         return number < threshold, nibble[0] >> 3
 
-    def _nibbles(self, sweep: int, position: int, partner: bool = False) -> Ints:
-        """(chains,) the four bits of a call for each chain, or for the chain half a word away."""
-        chains = np.arange(self._stage.chains)
-        words = philox(position, sweep, np.arange(len(chains) // 32 + 1), Purpose.BITS, self._stage.seed, rounds=7)
-        bit = (chains ^ 16 if partner else chains) & 31
-        bits = words[:, chains >> 5].astype(np.int64) >> bit & 1
-        nibbles: Ints = bits[0] << 3 | bits[1] << 2 | bits[2] << 1 | bits[3]
+    def _nibbles(self, sweep: int, position: int) -> Ints:
+        """(8, chains) four bits of each call, chains rounded up to whole words."""
+        numbers = np.arange(-(-self._stage.chains // 32))
+        words = philox(position + np.arange(8)[:, None], sweep, numbers, Purpose.BITS, self._stage.seed, rounds=7)
+        bits = words.astype(np.int64)[..., None] >> np.arange(32) & 1
+        nibbles: Ints = (bits[0] << 3 | bits[1] << 2 | bits[2] << 1 | bits[3]).reshape(8, -1)
         return nibbles

@@ -49,10 +49,10 @@ struct Problem {
     const int32_t* zero_sums;      // groups: sums in the state of all bits 0
     int32_t* sums;                 // warps x groups x 32, the only thing here that changes; see of_warp
 
-    // BITSLICED alone, with W = 2 digits + 1. base: n records: where the sum of its entries starts, a word of ones or
-    // zeros for each of W binary digits, what a set bit changes of them, and one that says whether its rises are odd.
-    // weights: entries, pairwise, those of the three binary digits of the weights apart: a word that is added to the
-    // member's, and 8 times the member. ends: three a variable, one a digit.
+    // BITSLICED alone, with W = 2 digits + 1. base: n records of 2 W + 2: where the sum of its entries starts, a word of
+    // ones or zeros for each of W binary digits; what a set bit changes of them; such a word that says whether its rises
+    // are odd; and 1 if a set bit changes anything. weights: entries, pairwise, apart for each of the three binary digits
+    // of the weights: a word that is added to the member's, and 8 times the member. ends: three a variable, one a digit.
     int32_t digits;  // to the base 4, of the largest X
     int32_t unit;    // of 2X + odd, twice
 };

@@ -229,7 +229,7 @@ def shifted(surprise: Floats, variance: Floats, by: tuple[int, int, int]) -> flo
         later = x[sweeps:, variables:, chains]
         return float((x[: x.shape[0] - sweeps, : x.shape[1] - variables] * later).sum())
 
-    return total(surprise) / np.sqrt(total(variance))
+    return total(surprise) / float(np.sqrt(total(variance)))
 
 
 def kernel_states(beta: float, sweeps: int) -> npt.NDArray[np.int64]:

@@ -139,7 +139,7 @@ CASES: dict[str, tuple[Layout, Stage, int]] = {
     "near_product_2": (klocal(20, 13, ProblemType.pubo), ladder(30, 3), 99 * 1024),
     "lane_grouped": (grouped(20, 14, ProblemType.ising), ladder(7, 5), 99 * 1024),
     "lane_grouped bits": (grouped(21, 15, ProblemType.pubo), anneal(40), 99 * 1024),
-    "bitsliced_1": (integers(40, 0.08, 1), anneal(300), 99 * 1024),
+    "bitsliced_1": (integers(40, 0.05, 1), anneal(300), 99 * 1024),
     "bitsliced_2": (integers(40, 0.2, 1), anneal(33, 3), 99 * 1024),
     "bitsliced_3": (integers(30, 0.3, 7), anneal(70, 3), 99 * 1024),
     "bitsliced_4": (integers(31, 0.8, 7), anneal(1100, 2), 99 * 1024),

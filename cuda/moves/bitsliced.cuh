@@ -25,16 +25,16 @@ struct WordDraws {
         GQ_UNROLL for (int i = 3; i < rounds; ++i)
             keys[i] = {splat_word(of_round(k, i).low), splat_word(of_round(k, i).high)};
         factor high;
-        mul_wide(0xCD9E8D57u, factors(numbers), high, b);
-        mul_wide(0xD2511F53u, high ^ (sweep ^ k.low), p, q);
+        mul_wide(multiplier1, factors(numbers), high, b);
+        mul_wide(multiplier0, high ^ (sweep ^ k.low), p, q);
         q = q ^ of_round(k, 2).high;
     }
     GQ_MEMBER void operator()(unsigned position, vw* word) const {
-        const uint64_t product0 = uint64_t(0xD2511F53u) * position;
-        const uint64_t product1 = uint64_t(0xCD9E8D57u) * (unsigned(product0 >> 32) ^ unsigned(BITS) ^ seed.high);
+        const uint64_t product0 = uint64_t(multiplier0) * position;
+        const uint64_t product1 = uint64_t(multiplier1) * (unsigned(product0 >> 32) ^ unsigned(BITS) ^ seed.high);
         factor c[4], high0, high1;
-        mul_wide(0xCD9E8D57u, p ^ (unsigned(product0) ^ of_round(seed, 1).high), high1, c[1]);
-        mul_wide(0xD2511F53u, b ^ (unsigned(product1 >> 32) ^ of_round(seed, 1).low), high0, c[3]);
+        mul_wide(multiplier1, p ^ (unsigned(product0) ^ of_round(seed, 1).high), high1, c[1]);
+        mul_wide(multiplier0, b ^ (unsigned(product1 >> 32) ^ of_round(seed, 1).low), high0, c[3]);
         c[0] = high1 ^ (unsigned(product1) ^ of_round(seed, 2).low);
         c[2] = high0 ^ q;
         some_rounds<3, rounds>(c, *this);
@@ -66,6 +66,7 @@ struct Sliced {
         GQ_UNROLL for (int j = N; j < PLANES; ++j) carry = half_add(x[j], carry);
     }
 };
+
 // Which chains of `open` draw a uniform number below the threshold of their level y. A chain of `tie` passes by the first
 // bit of its number. `word`: the first two calls.
 // A chain that is undecided after two calls goes on with the second call's bits of the chain half a word away, if that

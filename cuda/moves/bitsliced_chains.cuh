@@ -73,7 +73,7 @@ GQ void start_bitsliced_word(Ensemble& e, int warp, const uint32_t* initial) {
             for (; done < p.ends[3 * v + digit]; ++done, entry += 2)
                 falls = add_if(falls, spread(unsigned(entry[0]) ^ e.spins[begin + entry[1]]), splat(1 << digit));
         const int spare = 31 - planes;  // X, doubled
-        const vi rise = (((falls * -1 - 1) << (spare + 1)) >> spare) + (start[2 * planes] & 1);
+        const vi rise = (as_int(as_unsigned(falls * -1 - 1) << (spare + 1)) >> spare) + (start[2 * planes] & 1);
         add_each(e.energy + c, keep(spread(set), (rise * p.unit) >> 1));
         put(&e.spins[begin + 8 * v], set);
         put(&e.best_spins[begin + 8 * v], set);

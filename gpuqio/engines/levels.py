@@ -50,6 +50,6 @@ def levels(slices: Slices, temperatures: npt.NDArray[np.float32]) -> Words:
         for y in range(0 if odd else 1, 4):
             at_least = powers[2 * y + odd]
             if digit < slices.digits - 1:  # a digit with others above it ends at 3
-                at_least = sum(powers[2 * y + odd :]) / sum(powers)
+                at_least = np.sum(powers[2 * y + odd :], axis=0) / np.sum(powers, axis=0)
             found[:, row, y] = np.minimum(np.rint(at_least * 2.0**32), 2.0**32 - 1).astype(np.uint32)
     return found

@@ -149,7 +149,8 @@ def lay_out(problem: Canonical, windows: bool = True, groups: bool = True, bits:
     if strategy is Strategy.WINDOW:
         weights = _matrix(problem, fixed, len(base))
     elif sliced is not None:
-        base, weights, ends = sliced.arrays()
+        start, weights, ends = sliced.arrays()
+        base = start.astype(np.int64)
     else:
         wide, ends, members, member_ends = _entries(problem, fixed)
         if strategy is Strategy.LANE_GROUPED:

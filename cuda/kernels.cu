@@ -10,6 +10,7 @@
 #include "gpu/nearer.cuh"
 #include "moves/adaptive.cuh"
 #include "moves/bifurcation.cuh"
+#include "moves/bitsliced_chains.cuh"
 #include "moves/cluster.cuh"
 #include "moves/exhaustive.cuh"
 #include "moves/path.cuh"
@@ -80,6 +81,11 @@ GQ_START(start_neighbour, LANE_NEIGHBOUR)
 GQ_START(start_parity, LANE_PARITY)
 GQ_START(start_product, LANE_PRODUCT)
 GQ_START(start_grouped, LANE_GROUPED)
+
+GQ_KERNEL(128, 4)
+start_bitsliced(gq::Ensemble* table, const int* slots, const unsigned* const* initial, int count, unsigned* next) {
+    gq::serve(count, next, [&](int i) { gq::start_bitsliced(table[slots[i]], initial[i]); });
+}
 
 GQ_ADVANCE(window_1, WINDOW, 1)
 GQ_ADVANCE(window_2, WINDOW, 2)
@@ -163,3 +169,15 @@ GQ_MOVE(tabu_grouped, advance_tabu<gq::LANE_GROUPED>)
 GQ_MOVE(bifurcation_neighbour, advance_bifurcation<gq::LANE_NEIGHBOUR>)
 GQ_MOVE(bifurcation_parity, advance_bifurcation<gq::LANE_PARITY>)
 GQ_MOVE(bifurcation_product, advance_bifurcation<gq::LANE_PRODUCT>)
+
+// Counts in planes, one register each: blocks of four warps alone.
+#define GQ_BITSLICED(DIGITS)                                                                                       \
+    GQ_KERNEL(128, 2)                                                                                              \
+    bitsliced_##DIGITS(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
+        gq::serve(count, next, [&](int i) { gq::advance_bitsliced<DIGITS>(table[slots[i]], sweeps[i]); });         \
+    }
+
+GQ_BITSLICED(1)
+GQ_BITSLICED(2)
+GQ_BITSLICED(3)
+GQ_BITSLICED(4)

@@ -14,6 +14,7 @@ enum strategy : int32_t {
     LANE_PARITY = 2,     // ising of any degree: combine = exclusive or of the other members
     LANE_PRODUCT = 3,    // pubo of any degree: combine = and of the other members
     LANE_GROUPED = 4,    // with squared sums, and 64 bits in place of 28: moves/grouped.cuh
+    BITSLICED = 5,       // sparse quadratic, small integers: moves/bitsliced.cuh
 };
 
 // What a sweep is, and what comes with it; gpuqio/solvers/move.py has the same numbers.
@@ -48,6 +49,13 @@ struct Problem {
     const int64_t* factor;         // of a membership: the slope times the group's coefficient
     const int32_t* zero_sums;      // groups: sums in the state of all bits 0
     int32_t* sums;                 // warps x groups x 32, the only thing here that changes; see of_warp
+
+    // BITSLICED alone, with W = 2 digits + 1. base: n records of 2 W + 2: where the sum of its entries starts, a word of
+    // ones or zeros for each of W binary digits; what a set bit changes of them; such a word that says whether its rises
+    // are odd; and 1 if a set bit changes anything. weights: entries, pairwise, apart for each of the three binary digits
+    // of the weights: a word that is added to the member's, and 8 times the member. ends: three a variable, one a digit.
+    int32_t digits;  // to the base 4, of the largest X
+    int32_t unit;    // of 2X + odd, twice
 };
 
 struct Ensemble {
@@ -66,12 +74,14 @@ struct Ensemble {
                                // alone writes to it
     const float* gap;          // rungs - 1: (beta[r+1] - beta[r]) x unit
     const float* table;        // of the move
+    const uint32_t* levels;    // BITSLICED: sweeps x (digits + 1) x 4, see Levels: lowest digit even, odd, the others
     float* chain_temperature;  // chains, ladder only
     int32_t* chain_at;         // chains: which chain stands at slot = ladder * rungs + rung
     int64_t* energy;           // chains
     int64_t* best_energy;      // chains
     int32_t* gains;            // WINDOW: chains x padded n
-    uint32_t* spins;           // WINDOW: chains x words; LANE: warps x n, a bit a chain
+    uint32_t* spins;           // WINDOW: chains x words; LANE: warps x n, a bit a chain;
+                               // BITSLICED: rows of 8 n words, a bit a chain, 8 words a variable
     uint32_t* best_spins;      // as spins
     int64_t* swaps;            // max(rungs - 1, 0): accepted exchanges between r and r+1
     int32_t* memory;           // the move's own state, zero at first

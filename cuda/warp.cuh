@@ -25,6 +25,13 @@
 //   vote(n, f)     the word of f(0), ..., f(n-1), n <= 32     mine(x, l)   lane l's value, for f(l) inside vote
 //   add(p, x), lower(p, x)   *p += x, *p = min(*p, x), safely from several warps
 //
+// Words side by side, where a bit is a chain: vw, vw_words of them, with & | ^ ~.
+//   splat_word(x), load_words(p), store_words(p, x)         any(x)   whether a bit is set
+//   word_numbers()   0, 1, 2, ...                           word_of(x, l), set_word(x, l, w)   one of them, uniform
+//   own_words(p, row, l)   where word l and those after it begin: rows of `row` words, in which eight lie together
+//   Digits d; d = x; d[k]   the k-th highest binary digit of a uniform x, as words of ones or of zeros
+//   factors(x), uniform_factor(x), words(y)   vw as mul_wide and ^ take them, and back
+//
 // Several warps may share a problem: warp team_rank() of team_size(), which meet at team_sync().
 //
 // Rules for code above this header. No `if` on a lane's condition: use keep; control flow is uniform and comes from
@@ -32,8 +39,9 @@
 // gives the same bits. Everything lives in namespace gq.
 #pragma once
 #if defined(__CUDACC__) || defined(CUDA_EMULATOR)
-#include "gpu/lanes.cuh"
+#include "gpu/words.cuh"
 #else
 #include "cpu/lanes.cuh"
 #include "cpu/wide_lanes.cuh"
+#include "cpu/words.cuh"
 #endif

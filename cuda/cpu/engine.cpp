@@ -2,6 +2,7 @@
 #include "../ensemble.cuh"
 #include "../moves/adaptive.cuh"
 #include "../moves/bifurcation.cuh"
+#include "../moves/bitsliced_chains.cuh"
 #include "../moves/exhaustive.cuh"
 #include "../moves/path.cuh"
 #include "../moves/population.cuh"
@@ -31,9 +32,9 @@ struct FlushSubnormals {
 #define GQ_ENTRY extern "C" __attribute__((visibility("default")))
 
 // In the order of gq::strategy.
-void (*const starts[])(gq::Ensemble&, const uint32_t*) = {gq::start<gq::WINDOW>, gq::start<gq::LANE_NEIGHBOUR>,
-                                                          gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>,
-                                                          gq::start<gq::LANE_GROUPED>};
+void (*const starts[])(gq::Ensemble&, const uint32_t*) = {gq::start<gq::WINDOW>,       gq::start<gq::LANE_NEIGHBOUR>,
+                                                          gq::start<gq::LANE_PARITY>,  gq::start<gq::LANE_PRODUCT>,
+                                                          gq::start<gq::LANE_GROUPED>, gq::start_bitsliced};
 // Small problems have their gains in registers.
 void advance_window(gq::Ensemble& e, int sweeps, gq::Problem problem, uint32_t* spins) {
     switch (gq::window_words(e.problem)) {
@@ -56,14 +57,26 @@ void by_words(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
             return ANY(e, sweeps);
     }
 }
+void advance_bitsliced(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
+    switch (e.problem.digits) {
+        case 1:
+            return gq::advance_bitsliced<1>(e, sweeps);
+        case 2:
+            return gq::advance_bitsliced<2>(e, sweeps);
+        case 3:
+            return gq::advance_bitsliced<3>(e, sweeps);
+        default:
+            return gq::advance_bitsliced<4>(e, sweeps);
+    }
+}
 template <void (*MOVE)(gq::Ensemble&, int)>
 void alone(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
     MOVE(e, sweeps);
 }
 // In the order of gq::move and gq::strategy.
-void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
+void (*const advances[][6])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
     {advance_window, gq::advance<gq::LANE_NEIGHBOUR, 1>, gq::advance<gq::LANE_PARITY, 1>,
-     gq::advance<gq::LANE_PRODUCT, 1>, gq::advance<gq::LANE_GROUPED, 1>},
+     gq::advance<gq::LANE_PRODUCT, 1>, gq::advance<gq::LANE_GROUPED, 1>, advance_bitsliced},
     {by_words<gq::advance_population<gq::WINDOW, 1>, gq::advance_population<gq::WINDOW, 2>,
               gq::advance_population<gq::WINDOW>>,
      alone<gq::advance_population<gq::LANE_NEIGHBOUR>>, alone<gq::advance_population<gq::LANE_PARITY>>,

@@ -42,7 +42,7 @@ def dense_run(batch: DenseBatch, solver: Solver, work: float) -> DenseRun | None
     """
     uniform = solver.uniform
     alone = solver.number_of_solutions > 1 or solver.timeout is not None or solver.reduce is not None
-    if uniform is None or alone:
+    if uniform is None or alone or solver.walks_bits:
         return None
     pack = pack_dense(batch)
     return None if pack is None else DenseRun(pack, solver, uniform, work)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gpuqio.engines.levels import levels
 from gpuqio.pack import Layout, Strategy
 from gpuqio.solvers.stage import Stage
 
@@ -39,6 +40,8 @@ class ProblemDescriptor(ctypes.Structure):
         ("groups", ctypes.c_int32),
         *((name, _P) for name in ("wide_base", "wide_weights", "group_offsets", "group", "slope", "factor")),
         *((name, _P) for name in ("zero_sums", "sums")),
+        ("digits", ctypes.c_int32),
+        ("unit", ctypes.c_int32),
     )
 
 
@@ -53,7 +56,7 @@ class Descriptor(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("weight_bytes", "planes", "move")),
         ("option", ctypes.c_int32 * 4),
         ("goal", ctypes.c_int64),
-        *((name, _P) for name in ("temperature", "gap", "table")),
+        *((name, _P) for name in ("temperature", "gap", "table", "levels")),
         *((name, _P) for name in ("chain_temperature", "chain_at", "energy", "best_energy")),
         *((name, _P) for name in ("gains", "spins", "best_spins", "swaps", "memory", "log")),
         *((name, ctypes.c_int64) for name in ("flips", "reached", "lowest")),
@@ -76,6 +79,8 @@ def inputs(layout: Layout, stage: Stage) -> dict[str, npt.NDArray[Any]]:
         "gap": stage.gaps(layout),
         "table": stage.move.table(layout, stage),
     }
+    if layout.slices is not None:
+        given["levels"] = levels(layout.slices, stage.temperatures(layout))
     if layout.groups is not None:
         given |= {field.name: getattr(layout.groups, field.name) for field in fields(layout.groups)}
     return given
@@ -87,6 +92,8 @@ def state(layout: Layout, stage: Stage) -> dict[str, tuple[type[np.generic], int
     warps = -(-chains // 32)
     dense = layout.strategy is Strategy.WINDOW
     spins = chains * words if dense else warps * n
+    if layout.strategy is Strategy.BITSLICED:
+        spins = -(-warps // 32) * 32 * n  # a warp of a GPU walks 32 words at a time
     return {
         "sums": (np.int32, 32 * warps * len(layout.fixed.groups)),
         "gains": (np.int32, chains * words * 32 if dense else 0),
@@ -122,6 +129,8 @@ class EnsembleBase:
                 zero_energy=layout.zero_energy,
                 parity=layout.problem.is_ising,
                 groups=len(layout.fixed.groups),
+                digits=layout.slices.digits if layout.slices else 0,
+                unit=layout.slices.unit if layout.slices else 0,
             ),
             seed_low=stage.seed & 0xFFFFFFFF,
             seed_high=stage.seed >> 32,
@@ -178,6 +187,8 @@ class EnsembleBase:
         n, chains = self.layout.num_variables, self.stage.chains
         if self.layout.strategy is Strategy.WINDOW:
             return _from_words(words.reshape(chains, -1))[:, :n]
+        if self.layout.strategy is Strategy.BITSLICED:
+            words = words.reshape(-1, n, 8).transpose(0, 2, 1)
         lanes = _from_words(words.reshape(-1, n, 1))  # (warps, n, 32)
         return np.ascontiguousarray(lanes.transpose(0, 2, 1)).reshape(-1, n)[:chains]
 
@@ -189,7 +200,11 @@ def first_words(layout: Layout, stage: Stage, bits: Bits) -> Words:
         return _to_words(np.broadcast_to(bits, (chains, n))).reshape(-1)
     lanes = np.zeros((-(-chains // 32) * 32, n), np.uint8)
     lanes[:chains] = bits
-    return _to_words(lanes.reshape(-1, 32, n).transpose(0, 2, 1)).reshape(-1)
+    of_warps = _to_words(lanes.reshape(-1, 32, n).transpose(0, 2, 1)).reshape(-1, n)
+    if layout.strategy is Strategy.BITSLICED:
+        rows = np.pad(of_warps, [(0, -len(of_warps) % 8), (0, 0)]).reshape(-1, 8, n)
+        return np.ascontiguousarray(rows.transpose(0, 2, 1)).reshape(-1)
+    return of_warps.reshape(-1)
 
 
 def _to_words(bits: Bits) -> Words:

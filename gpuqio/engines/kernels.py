@@ -66,6 +66,7 @@ _NAMES = {
     Strategy.LANE_PARITY: "parity",
     Strategy.LANE_PRODUCT: "product",
     Strategy.LANE_GROUPED: "grouped",
+    Strategy.BITSLICED: "bitsliced",
 }
 _lock = threading.Lock()
 _modules: dict[tuple[int, str], Any] = {}
@@ -158,6 +159,8 @@ def advance_launch(layout: Layout, chains: int, most_shared: int) -> Launch:
     Sparse and k-local: the problem and its chains' bits come into shared memory where they fit. A warp then walks 64
     chains at once, which halves what it does besides, if that leaves warps enough to hide its waits.
     """
+    if layout.slices is not None:
+        return Launch(f"bitsliced_{layout.slices.digits}", THREADS, 0)
     if layout.strategy is not Strategy.WINDOW:
         return _lane_launch(layout, chains, most_shared)
     words = -(-layout.num_variables // 32)
@@ -181,6 +184,8 @@ def chains_a_warp(name: str) -> int:
     """How many chains a warp of an entry that sweeps takes at a time."""
     if "window" in name:
         return 1
+    if name.startswith("bitsliced"):
+        return 1024
     return 64 if name.startswith("near") and name.endswith("_2") else 32
 
 
@@ -191,7 +196,7 @@ def block_sizes(name: str, chains: int) -> list[int]:
     for half as many.
     """
     threads = 32 * -(-chains // chains_a_warp(name))
-    if name.startswith("near"):
+    if name.startswith(("near", "bitsliced")):
         return [min(THREADS, threads)]
     least = min(THREADS, threads) if name.startswith("planes") else THREADS
     most = MOST_THREADS // 2 if name == "planes_8" else MOST_THREADS

@@ -75,7 +75,9 @@ class Solve(Generic[C]):
         given = canonical(problem)
         self._reduction = reduced(given) if solver.reduces else whole(given)
         self._variables = given.variables
-        self.layout = lay_out(self._reduction.problem, solver.walks_windows, solver.walks_groups)
+        self.layout = lay_out(
+            self._reduction.problem, solver.walks_windows, solver.walks_groups, bits=solver.walks_bits
+        )
         if self.layout.groups is not None and not solver.walks_groups:
             raise InvalidProblem(
                 f"Solver type is not compatible with problem type {problem.problem_type.name}: {type(solver).__name__} "

@@ -10,7 +10,17 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["TIE_BITS", "Purpose", "boltzmann", "inverse_root", "neg_log_uniform", "philox", "reciprocal", "threshold"]
+__all__ = [
+    "TIE_BITS",
+    "Purpose",
+    "Words",
+    "boltzmann",
+    "inverse_root",
+    "neg_log_uniform",
+    "philox",
+    "reciprocal",
+    "threshold",
+]
 
 Words = npt.NDArray[np.uint32]
 Float32s = npt.NDArray[np.float32]
@@ -28,15 +38,18 @@ class Purpose(IntEnum):
     TABU = 6
     MOTION = 7
     CLUSTER = 8
+    BITS = 9
 
 
-def philox(position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int) -> Words:
-    """Philox4x32-10 (Salmon et al., SC 2011): the four words of each counter, shape (4, *broadcast shape)."""
+def philox(
+    position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int, rounds: int = 10
+) -> Words:
+    """Philox4x32 (Salmon et al., SC 2011): the four words of each counter, shape (4, *broadcast shape)."""
     c0, c1, c2, c3 = np.broadcast_arrays(
         np.asarray(position, np.uint64), np.uint64(sweep), np.asarray(chain, np.uint64), np.uint64(purpose)
     )
     low, high, mask, shift = seed & 0xFFFFFFFF, seed >> 32, np.uint64(0xFFFFFFFF), np.uint64(32)
-    for _ in range(10):
+    for _ in range(rounds):
         product0, product1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
         c0, c1 = (product1 >> shift) ^ c1 ^ np.uint64(low), product1 & mask
         c2, c3 = (product0 >> shift) ^ c3 ^ np.uint64(high), product0 & mask

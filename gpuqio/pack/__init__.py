@@ -10,6 +10,6 @@ from gpuqio.problem import Problem
 __all__ = ["Canonical", "Layout", "Reduction", "Strategy", "canonical", "choose", "lay_out", "pack", "reduced", "whole"]
 
 
-def pack(problem: Problem, windows: bool = True, groups: bool = True) -> Layout:
+def pack(problem: Problem, windows: bool = True, groups: bool = True, bits: bool = False) -> Layout:
     """Check `problem` and lay it out. Raises `InvalidProblem`; see `canonical` and `lay_out`."""
-    return lay_out(canonical(problem), windows, groups)
+    return lay_out(canonical(problem), windows, groups, bits)

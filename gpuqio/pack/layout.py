@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidProblem
+from gpuqio.pack.bitsliced import Slices, slices
 from gpuqio.pack.canonical import Canonical, Ints
 from gpuqio.pack.fixed_point import FixedPoint, fixed_point
 from gpuqio.pack.grouped import GroupWalk, walk
@@ -44,6 +45,7 @@ class Strategy(Enum):
     LANE_PARITY = 2
     LANE_PRODUCT = 3
     LANE_GROUPED = 4
+    BITSLICED = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +62,7 @@ class Layout:
         ends: (n,) int32, where the entries of each variable end; empty for WINDOW.
         members: int32, the other members of each entry; empty for WINDOW and LANE_NEIGHBOUR.
         groups: what LANE_GROUPED has besides, and in 64 bits; else None.
+        slices: the small integers of BITSLICED, whose base, weights and ends are those of cuda/layouts.cuh; else None.
         planes: so many digits -128..127 to the base 256 hold any weight, for WINDOW; else 4.
         zero_energy: integer energy of the state of all bits 0 (all spins up), without the constant.
         fixed: the integer coefficients.
@@ -74,6 +77,7 @@ class Layout:
     members: Int32s
     planes: int
     groups: GroupWalk | None
+    slices: Slices | None
     zero_energy: int
     fixed: FixedPoint
     problem: Canonical
@@ -88,17 +92,20 @@ class Layout:
         """Predicted cost of one sweep of one chain, in units of one cheap attempt."""
         if self.strategy is Strategy.WINDOW:
             return self.num_variables * (2.0 + 0.005 * self.num_variables)
+        if self.slices is not None:
+            return 0.1 * (self.num_variables * self.slices.digits + 0.05 * len(self.weights))
         if self.groups is not None:
             entries = 0.05 * len(self.groups.wide_weights) + 0.01 * len(self.members)
             return 1.5 * self.num_variables + 0.25 * len(self.groups.group) + entries
         return self.num_variables + 0.025 * len(self.weights) + 0.01 * (len(self.members) or len(self.weights))
 
 
-def choose(problem: Canonical, windows: bool = True) -> tuple[Strategy, str]:
+def choose(problem: Canonical, windows: bool = True, bits: bool = False) -> tuple[Strategy, str]:
     """Which strategy walks `problem`, and why in a sentence. A function of the problem and of the solver's moves.
 
     Args:
         windows: whether the moves can walk a dense layout.
+        bits: whether they can walk a bit-sliced one, and have chains enough for it.
     """
     n = problem.num_variables
     if len(problem.groups):
@@ -106,6 +113,9 @@ def choose(problem: Canonical, windows: bool = True) -> tuple[Strategy, str]:
     if problem.degree > 2:
         strategy = Strategy.LANE_PARITY if problem.is_ising else Strategy.LANE_PRODUCT
         return strategy, f"terms of up to {problem.degree} variables: k-local, one chain a lane"
+    if bits and (found := slices(problem, fixed_point(problem))):
+        levels = int(found.sizes.max())
+        return Strategy.BITSLICED, f"integers, at most {levels} units a variable: bit-sliced, one chain a bit"
     couplings = sum(len(c) for d, c in zip(problem.degrees, problem.coefficients, strict=True) if d == 2)
     neighbours = 2 * couplings / max(n, 1)
     bound = DENSE_DEGREE + DENSE_SHARE * n
@@ -117,13 +127,14 @@ def choose(problem: Canonical, windows: bool = True) -> tuple[Strategy, str]:
     return Strategy.LANE_NEIGHBOUR, f"{seen}: sparse, one chain a lane"
 
 
-def lay_out(problem: Canonical, windows: bool = True, groups: bool = True) -> Layout:
+def lay_out(problem: Canonical, windows: bool = True, groups: bool = True, bits: bool = False) -> Layout:
     """The arrays for `problem` in the strategy that `choose` gives it; for what it is as a squared sum, if only that
     is exact and the solver's moves can walk it (`groups`)."""
     fixed = fixed_point(problem)
     if groups and not fixed.is_exact and (square := as_square(problem)) and (exact := fixed_point(square)).is_exact:
         problem, fixed = square, exact
-    strategy, _ = choose(problem, windows)
+    strategy, _ = choose(problem, windows, bits)
+    sliced = slices(problem, fixed) if strategy is Strategy.BITSLICED else None
     if strategy is not Strategy.WINDOW:
         _refuse_too_many_members(problem)
     n = problem.num_variables
@@ -139,6 +150,9 @@ def lay_out(problem: Canonical, windows: bool = True, groups: bool = True) -> La
     zero_energy = sum(int(c.sum()) for c in fixed.coefficients) if problem.is_ising else 0
     if strategy is Strategy.WINDOW:
         weights = _matrix(problem, fixed, len(base))
+    elif sliced is not None:
+        start, weights, ends = sliced.arrays()
+        base = start.astype(np.int64)
     elif strategy is Strategy.LANE_NEIGHBOUR:
         weights, ends = _pairs(problem, fixed)
     else:
@@ -157,6 +171,7 @@ def lay_out(problem: Canonical, windows: bool = True, groups: bool = True) -> La
         members=members,
         planes=_planes(weights) if strategy is Strategy.WINDOW else 4,
         groups=grouped,
+        slices=sliced,
         zero_energy=zero_energy,
         fixed=fixed,
         problem=problem,

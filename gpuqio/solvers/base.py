@@ -147,6 +147,10 @@ class Solver(Protocol):
         """Whether its moves can walk squared sums; else a problem that has some is refused."""
 
     @property
+    def walks_bits(self) -> bool:
+        """Whether its moves can walk bit-sliced chains, and it has enough of them."""
+
+    @property
     def shape(self) -> Shape:
         """How its provider writes a result."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gpuqio.pack import Strategy, canonical, pack, reduced
 from gpuqio.pack.layout import choose
 from gpuqio.problem import Problem
+from gpuqio.solvers.base import Solver
 from gpuqio.solvers.clusters import spanning_share
 from gpuqio.solvers.temperatures import temperature_range
 
@@ -46,14 +47,21 @@ class Explanation:
     cluster_moves: str
 
 
-def explain(problem: Problem) -> Explanation:
-    """The choices that any solver makes for `problem`. Raises `InvalidProblem` where it can't be solved."""
-    layout = pack(problem)
+def explain(problem: Problem, solver: Solver | None = None) -> Explanation:
+    """The choices that `solver` makes for `problem`; None: those of most solvers.
+
+    Raises:
+        InvalidProblem: it can't be solved.
+    """
+    windows, groups, bits = True, True, False
+    if solver is not None:
+        windows, groups, bits = solver.walks_windows, solver.walks_groups, solver.walks_bits
+    layout = pack(problem, windows, groups, bits)
     hottest, coldest = temperature_range(layout)
     share = spanning_share(layout.problem)
     return Explanation(
         strategy=layout.strategy,
-        reason=choose(layout.problem)[1],
+        reason=choose(layout.problem, windows, bits)[1],
         num_variables=layout.num_variables,
         num_terms=layout.problem.num_terms,
         locality=layout.problem.degree,

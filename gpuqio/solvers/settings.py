@@ -64,6 +64,11 @@ class Settings:
         return self.reduce
 
     @property
+    def walks_bits(self) -> bool:
+        """Whether its moves can walk bit-sliced chains, and it has enough of them."""
+        return False
+
+    @property
     def shape(self) -> Shape:
         """How its provider writes a result."""
         return MICROSOFT

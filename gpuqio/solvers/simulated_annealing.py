@@ -26,6 +26,7 @@ __all__ = ["SimulatedAnnealing"]
 
 DEFAULT_SWEEPS = 10_000
 DEFAULT_RESTARTS = 72  # the service's threads
+BITSLICED_RESTARTS = 256  # bits of an AVX2 register
 MOST_SWEEPS = 10_000_000  # a table of one temperature a sweep is kept
 
 
@@ -75,6 +76,11 @@ class SimulatedAnnealing(Settings):
                 value=self.beta_stop,
                 code="AZQ107",
             )
+
+    @property
+    def walks_bits(self) -> bool:
+        """With a vector's worth of restarts."""
+        return self.restarts is not None and self.restarts >= BITSLICED_RESTARTS
 
     @property
     def is_parameter_free(self) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from gpuqio.engines.reference.adaptive import Adaptive
 from gpuqio.engines.reference.bifurcation import Bifurcation
+from gpuqio.engines.reference.bitsliced import Bitsliced
 from gpuqio.engines.reference.cluster import Cluster
 from gpuqio.engines.reference.exhaustive import Exhaustive
 from gpuqio.engines.reference.metropolis import Metropolis
@@ -41,7 +42,7 @@ _SWEEPERS: Mapping[Kind, Callable[[Layout, Stage], Sweeper]] = {
 def run(layout: Layout, stage: Stage, initial: Ints | None = None, goal: int | None = None) -> Outcome:
     """One stage to its end, or to `goal`, from `initial` bits, (n,) for every chain or (chains, n), or random ones."""
     out = first_outcome(layout, stage, initial)
-    sweeper = _SWEEPERS[stage.move.kind](layout, stage)
+    sweeper = Bitsliced(layout, stage) if layout.slices else _SWEEPERS[stage.move.kind](layout, stage)
     while out.sweeps < stage.sweeps and (goal is None or out.best_energies.min() > goal):
         sweeper.sweep(out)
         keep_best(out)

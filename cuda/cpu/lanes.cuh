@@ -11,6 +11,7 @@
 #define GQ_UNROLL _Pragma("GCC unroll 8")
 #define GQ_ROLLED
 #define GQ_NARROW_WEIGHTS 0
+#define GQ_BLOCKS 1
 
 namespace gq {
 

@@ -31,14 +31,17 @@ GQ void keep_best(Ensemble& e, int c, int words, const uint32_t* spins, int64_t 
 // Sweep `sweep` of every chain that is this warp's, and the best of each kept. Warps take groups of chains in turn.
 template <int WORDS>
 GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
-    const int words = WORDS ? WORDS : window_words(e.problem), end = e.first_chain + e.chains;
+    const int words = WORDS ? WORDS : window_words(e.problem);
+    const int end = e.first_chain + e.chains, group = window_group(words);
 #if GQ_BLOCKS
-    e.flips += sweep_blocks(e, sweep, static_cast<const int32_t*>(weights), seed_of(e));
-    for (int c = e.first_chain; c < end; ++c)
-        if (e.energy[c] < e.best_energy[c]) keep_best(e, c, words, e.spins + int64_t(c) * words, e.energy[c]);
-#else
+    if (e.chains >= fewest_chains) {
+        e.flips += sweep_blocks(e, sweep, static_cast<const int32_t*>(weights), seed_of(e));
+        for (int c = e.first_chain; c < end; ++c)
+            if (e.energy[c] < e.best_energy[c]) keep_best(e, c, words, e.spins + int64_t(c) * words, e.energy[c]);
+        return;
+    }
+#endif
     const Matrix matrix = matrix_of(e, weights, words);
-    const int group = window_group(words);
     int64_t flips = 0;
     vu draws[4];
     for (int c = e.first_chain + group * team_rank(), i = 0; c < end; ++c) {
@@ -55,7 +58,6 @@ GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
         }
     }
     each(1, [&](int) { add(&e.flips, flips); });
-#endif
 }
 
 // The same for a move that draws for 32 chains side by side and then walks them one by one: move(words, first, count)

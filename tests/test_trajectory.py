@@ -101,6 +101,23 @@ def test_sizes_beyond_a_word(n: int, share: float, strategy: Strategy, integers:
             assert_same(expected, run_native(layout, stage, [1], build))
 
 
+@pytest.mark.parametrize("n", [1, 32, 50, 67, 97, 130])
+def test_a_crowd_of_chains_walks_by_blocks(n: int) -> None:
+    # The CPU's way from 16 chains on, cuda/cpu/blocks.cuh; a panel has 128 chains. Ties are frequent.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gpuqio.pack.layout.DENSE_DEGREE", -1e9)
+        layout = pack(quadratic(n, n, 1.0, True))
+    assert layout.strategy is Strategy.WINDOW
+    for stage in (
+        Stage(16, 3, np.array([0.05, 0.1, 0.3]), False, 1),
+        Stage(131, 2, np.array([0.05, 0.2]), False, 2),
+        Stage(21, 3, np.linspace(0.02, 0.5, 7), True, 3),
+    ):
+        expected = reference.run(layout, stage)
+        for build in BUILDS:
+            assert_same(expected, run_native(layout, stage, [1], build))
+
+
 def test_a_goal_stops_both_at_the_same_sweep() -> None:
     layout = pack(quadratic(20, 3, 1.0, True))
     stage = Stage(8, 50, np.geomspace(0.01, 1, 8), True, 1)

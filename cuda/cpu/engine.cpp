@@ -33,17 +33,40 @@ struct FlushSubnormals {
 void (*const starts[])(gq::Ensemble&, const uint32_t*) = {gq::start<gq::WINDOW>, gq::start<gq::LANE_NEIGHBOUR>,
                                                           gq::start<gq::LANE_PARITY>, gq::start<gq::LANE_PRODUCT>,
                                                           gq::start<gq::LANE_GROUPED>};
+// Small problems have their gains in registers.
+void advance_window(gq::Ensemble& e, int sweeps, gq::Problem problem, uint32_t* spins) {
+    switch (gq::window_words(e.problem)) {
+        case 1:
+            return gq::advance<gq::WINDOW, 1>(e, sweeps, problem, spins);
+        case 2:
+            return gq::advance<gq::WINDOW, 2>(e, sweeps, problem, spins);
+        default:
+            return gq::advance<gq::WINDOW, 0>(e, sweeps, problem, spins);
+    }
+}
+template <void (*ONE)(gq::Ensemble&, int), void (*TWO)(gq::Ensemble&, int), void (*ANY)(gq::Ensemble&, int)>
+void by_words(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
+    switch (gq::window_words(e.problem)) {
+        case 1:
+            return ONE(e, sweeps);
+        case 2:
+            return TWO(e, sweeps);
+        default:
+            return ANY(e, sweeps);
+    }
+}
 template <void (*MOVE)(gq::Ensemble&, int)>
 void alone(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
     MOVE(e, sweeps);
 }
 // In the order of gq::move and gq::strategy.
 void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
-    {gq::advance<gq::WINDOW, 0>, gq::advance<gq::LANE_NEIGHBOUR, 1>, gq::advance<gq::LANE_PARITY, 1>,
+    {advance_window, gq::advance<gq::LANE_NEIGHBOUR, 1>, gq::advance<gq::LANE_PARITY, 1>,
      gq::advance<gq::LANE_PRODUCT, 1>, gq::advance<gq::LANE_GROUPED, 1>},
-    {alone<gq::advance_population<gq::WINDOW>>, alone<gq::advance_population<gq::LANE_NEIGHBOUR>>,
-     alone<gq::advance_population<gq::LANE_PARITY>>, alone<gq::advance_population<gq::LANE_PRODUCT>>,
-     alone<gq::advance_population<gq::LANE_GROUPED>>},
+    {by_words<gq::advance_population<gq::WINDOW, 1>, gq::advance_population<gq::WINDOW, 2>,
+              gq::advance_population<gq::WINDOW>>,
+     alone<gq::advance_population<gq::LANE_NEIGHBOUR>>, alone<gq::advance_population<gq::LANE_PARITY>>,
+     alone<gq::advance_population<gq::LANE_PRODUCT>>, alone<gq::advance_population<gq::LANE_GROUPED>>},
     {alone<gq::advance_walk<gq::WINDOW>>, alone<gq::advance_walk<gq::LANE_NEIGHBOUR>>,
      alone<gq::advance_walk<gq::LANE_PARITY>>, alone<gq::advance_walk<gq::LANE_PRODUCT>>,
      alone<gq::advance_walk<gq::LANE_GROUPED>>},
@@ -58,9 +81,10 @@ void (*const advances[][5])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
      alone<gq::advance_cluster<gq::LANE_PRODUCT>>},
     {nullptr, alone<gq::advance_exhaustive<gq::LANE_NEIGHBOUR>>, alone<gq::advance_exhaustive<gq::LANE_PARITY>>,
      alone<gq::advance_exhaustive<gq::LANE_PRODUCT>>, alone<gq::advance_exhaustive<gq::LANE_GROUPED>>},
-    {alone<gq::advance_adaptive<gq::WINDOW>>, alone<gq::advance_adaptive<gq::LANE_NEIGHBOUR>>,
-     alone<gq::advance_adaptive<gq::LANE_PARITY>>, alone<gq::advance_adaptive<gq::LANE_PRODUCT>>,
-     alone<gq::advance_adaptive<gq::LANE_GROUPED>>},
+    {by_words<gq::advance_adaptive<gq::WINDOW, 1>, gq::advance_adaptive<gq::WINDOW, 2>,
+              gq::advance_adaptive<gq::WINDOW>>,
+     alone<gq::advance_adaptive<gq::LANE_NEIGHBOUR>>, alone<gq::advance_adaptive<gq::LANE_PARITY>>,
+     alone<gq::advance_adaptive<gq::LANE_PRODUCT>>, alone<gq::advance_adaptive<gq::LANE_GROUPED>>},
 };
 
 }  // namespace

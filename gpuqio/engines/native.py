@@ -17,6 +17,7 @@ import numpy.typing as npt
 from gpuqio.engines.ensemble import Descriptor, EnsembleBase, first_words, inputs, state
 from gpuqio.errors import EngineUnavailable
 from gpuqio.pack import Layout
+from gpuqio.pack.aligned import aligned_zeros
 from gpuqio.solvers.stage import Stage
 
 __all__ = ["Ensemble", "advance", "instruction_set", "library"]
@@ -93,7 +94,7 @@ class Ensemble(EnsembleBase):
         super().__init__(layout, stage, goal, weight_bytes=4)
         self.lib = lib or library()
         self._arrays = inputs(layout, stage)
-        self._arrays |= {name: np.zeros(length, kind) for name, (kind, length) in state(layout, stage).items()}
+        self._arrays |= {name: aligned_zeros(length, kind) for name, (kind, length) in state(layout, stage).items()}
         self._descriptor.point({name: array.ctypes.data for name, array in self._arrays.items()})
         self.address = ctypes.addressof(self._descriptor)
         first = None if initial is None else first_words(layout, stage, initial)

@@ -170,8 +170,8 @@ GQ int64_t sweep_block(const Ensemble& e, int sweep, const int32_t* weights, key
     return flips;
 }
 
-// Sweep `sweep` of every chain, in panels of about as many. Returns the flips.
-GQ int64_t sweep_blocks(const Ensemble& e, int sweep, const int32_t* weights, key seed) {
+// Sweep `sweep` of every chain, in panels of about as many. Returns the flips. Compiled once for all its callers.
+static __attribute__((noinline)) int64_t sweep_blocks(const Ensemble& e, int sweep, const int32_t* weights, key seed) {
     const int words = window_words(e.problem), all = e.first_chain + e.chains;
     const int panels = (e.chains + panel_chains - 1) / panel_chains;
     const int share = ((e.chains + panels - 1) / panels + 3) & ~3;  // four chains may draw together

@@ -25,7 +25,7 @@ ENGINES = Path("gpuqio", "engines")
 
 # machine -> library name -> architecture. The engine loads the last one that the processor can run.
 ARCHITECTURES = {
-    "x86_64": {"base": "x86-64", "v3": "x86-64-v3"},
+    "x86_64": {"base": "x86-64", "v3": "x86-64-v3", "v4": "x86-64-v4"},
     "aarch64": {"base": "armv8-a"},
 }
 

@@ -9,6 +9,9 @@
 #include "moves/grouped.cuh"
 #include "moves/lane.cuh"
 #include "moves/window.cuh"
+#if GQ_BLOCKS
+#include "cpu/blocks.cuh"
+#endif
 namespace gq {
 
 GQ key seed_of(const Ensemble& e) { return {e.seed_low, e.seed_high}; }
@@ -29,9 +32,17 @@ GQ void keep_best(Ensemble& e, int c, int words, const uint32_t* spins, int64_t 
 template <int WORDS>
 GQ void sweep_windows(Ensemble& e, int sweep, const void* weights) {
     const int words = WORDS ? WORDS : window_words(e.problem);
+    const int end = e.first_chain + e.chains, group = window_group(words);
+#if GQ_BLOCKS
+    if (e.chains >= fewest_chains) {
+        e.flips += sweep_blocks(e, sweep, static_cast<const int32_t*>(weights), seed_of(e));
+        for (int c = e.first_chain; c < end; ++c)
+            if (e.energy[c] < e.best_energy[c]) keep_best(e, c, words, e.spins + int64_t(c) * words, e.energy[c]);
+        return;
+    }
+#endif
     const Matrix matrix = matrix_of(e, weights, words);
     int64_t flips = 0;
-    const int end = e.first_chain + e.chains, group = window_group(words);
     vu draws[4];
     for (int c = e.first_chain + group * team_rank(), i = 0; c < end; ++c) {
         uint32_t* const spins = e.spins + int64_t(c) * words;

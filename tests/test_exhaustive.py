@@ -15,7 +15,7 @@ from gpuqio import Result, StopReason, Workspace, optimization
 from gpuqio.engines import kernels, reference
 from gpuqio.engines.base import Work
 from gpuqio.engines.cpu import CpuEngine
-from gpuqio.engines.native import Ensemble, advance, instruction_set, library
+from gpuqio.engines.native import Ensemble, advance, instruction_sets, library
 from gpuqio.errors import InvalidParameter, InvalidProblem
 from gpuqio.pack import Layout, pack
 from gpuqio.problem import Problem, ProblemType
@@ -110,7 +110,7 @@ def test_native_equals_reference(problem: Problem, listed: int, slices: list[int
     first = data.draw(st.none() | bits)
     start = None if first is None else np.array(first, np.uint8)
     expected = reference.run(layout, stage, None if start is None else start.astype(np.int64))
-    for build in {"base", instruction_set()}:
+    for build in instruction_sets():
         chains = Ensemble(layout, stage, start, lib=library(build))
         for sweeps in [*slices, stage.sweeps]:
             advance([chains], [sweeps])

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gpuqio.engines.native import instruction_set, library
+from gpuqio.engines.native import instruction_sets, library
 from gpuqio.engines.streams import Purpose, inverse_root, neg_log_uniform, philox, reciprocal
 
 ROOT = Path(__file__).parent.parent
-BUILDS = sorted({"base", instruction_set()})
+BUILDS = instruction_sets()
 
 
 def native_philox(counters: npt.NDArray[np.uint32], seed: int, build: str) -> npt.NDArray[np.uint32]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gpuqio import Workspace
 from gpuqio.engines import reference
-from gpuqio.engines.native import Ensemble, advance, instruction_set, library
+from gpuqio.engines.native import Ensemble, advance, instruction_sets, library
 from gpuqio.engines.reference.outcome import energies
 from gpuqio.errors import InvalidParameter
 from gpuqio.optimization import PopulationAnnealing as OfWorkspace
@@ -30,7 +30,7 @@ from tests.test_acceptance import CASES
 from tests.test_cuda_kernels import grouped
 
 PA, PA_FREE = "microsoft.populationannealing.cpu", "microsoft.populationannealing-parameterfree.cpu"
-BUILDS = sorted({"base", instruction_set()})
+BUILDS = instruction_sets()
 
 
 def stage_of(population: int, betas: npt.ArrayLike, seed: int) -> Stage:

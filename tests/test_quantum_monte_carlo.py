@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gpuqio import Workspace
 from gpuqio.engines import kernels, reference
-from gpuqio.engines.native import Ensemble, advance, instruction_set, library
+from gpuqio.engines.native import Ensemble, advance, instruction_sets, library
 from gpuqio.errors import InvalidParameter
 from gpuqio.optimization import GroupType
 from gpuqio.optimization import QuantumMonteCarlo as OfWorkspace
@@ -31,7 +31,7 @@ from tests.test_cuda_kernels import assert_same as assert_same_on_device
 from tests.test_cuda_kernels import run
 
 QMC = "microsoft.qmc.cpu"
-BUILDS = sorted({"base", instruction_set()})
+BUILDS = instruction_sets()
 SLICES = [2, 3, 5, 16, 17, 31, 32, 33, 64, 70]
 
 Floats = npt.NDArray[np.float64]

@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gpuqio.engines.native import instruction_set, library
+from gpuqio.engines.native import instruction_sets, library
 from gpuqio.engines.reference.outcome import Outcome
 from gpuqio.engines.reference.population import resample
 from gpuqio.engines.streams import boltzmann
 from gpuqio.solvers.resampling import MOST_CHAINS, UNIT_WEIGHT, families, float_table
 
-BUILDS = sorted({"base", instruction_set()})
+BUILDS = instruction_sets()
 
 
 def exponents() -> npt.NDArray[np.float32]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gpuqio import Workspace
 from gpuqio.engines import reference
-from gpuqio.engines.native import Ensemble, advance, instruction_set, library
+from gpuqio.engines.native import Ensemble, advance, instruction_sets, library
 from gpuqio.engines.reference.outcome import Outcome
 from gpuqio.engines.reference.walk import _reciprocal_range
 from gpuqio.errors import InvalidParameter
@@ -28,7 +28,7 @@ from tests.test_acceptance import CASES
 
 SSMC = "microsoft.substochasticmontecarlo.cpu"
 SSMC_FREE = "microsoft.substochasticmontecarlo-parameterfree.cpu"
-BUILDS = sorted({"base", instruction_set()})
+BUILDS = instruction_sets()
 
 
 def stage_of(walkers: int, sweeps: int, steps: int, alpha: Range, beta: Range, seed: int) -> Stage:

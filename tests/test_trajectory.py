@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuqio.engines import reference
-from gpuqio.engines.native import Ensemble, advance, instruction_set, library
+from gpuqio.engines.native import Ensemble, advance, instruction_sets, library
 from gpuqio.pack import Layout, Strategy, pack
 from gpuqio.problem import Problem, ProblemType
 from gpuqio.solvers.stage import Stage
 from tests.strategies import problems
 
-BUILDS = sorted({"base", instruction_set()})
+BUILDS = instruction_sets()
 
 
 def run_native(
@@ -95,6 +95,23 @@ def test_sizes_beyond_a_word(n: int, share: float, strategy: Strategy, integers:
     for stage in (
         Stage(7, 2, np.array([0.3, 1.0]), False, 5),
         Stage(10, 2, np.linspace(0.05, 1.0, 5), True, 6),
+    ):
+        expected = reference.run(layout, stage)
+        for build in BUILDS:
+            assert_same(expected, run_native(layout, stage, [1], build))
+
+
+@pytest.mark.parametrize("n", [1, 32, 50, 67, 97, 130])
+def test_a_crowd_of_chains_walks_by_blocks(n: int) -> None:
+    # The CPU's way from 16 chains on, cuda/cpu/blocks.cuh; a panel has 128 chains. Ties are frequent.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gpuqio.pack.layout.DENSE_DEGREE", -1e9)
+        layout = pack(quadratic(n, n, 1.0, True))
+    assert layout.strategy is Strategy.WINDOW
+    for stage in (
+        Stage(16, 2, np.array([0.05, 0.2]), False, 1),
+        Stage(131, 1, np.array([0.1]), False, 2),
+        Stage(21, 2, np.linspace(0.02, 0.5, 7), True, 3),
     ):
         expected = reference.run(layout, stage)
         for build in BUILDS:

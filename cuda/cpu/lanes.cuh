@@ -11,10 +11,13 @@
 #define GQ_UNROLL _Pragma("GCC unroll 8")
 #define GQ_ROLLED
 #define GQ_NARROW_WEIGHTS 0
+#define GQ_BLOCKS 1
 
 namespace gq {
 
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+constexpr int vector_bytes = 64;
+#elif defined(__AVX2__)
 constexpr int vector_bytes = 32;
 #else
 constexpr int vector_bytes = 16;
@@ -30,14 +33,9 @@ struct lanes {
     static constexpr int count = N, width = vector_bytes / 4;
     native q[N];
 };
-template <int N = vectors>
-struct mask {
-    typename lanes<int>::native q[N];  // all ones or all zeros
-};
 typedef lanes<float> vf;
 typedef lanes<int> vi;
 typedef lanes<unsigned> vu;
-typedef mask<> vb;
 
 #define GQ_EACH for (int i = 0; i < vectors; ++i)
 #define GQ_EACH_OF_N for (int i = 0; i < N; ++i)
@@ -62,46 +60,10 @@ GQ_BINARY(&)
 GQ_BINARY(|)
 #undef GQ_BINARY
 
-#define GQ_COMPARE(OP)                                                   \
-    template <class T, int N>                                            \
-    GQ mask<N> operator OP(const lanes<T, N>& a, const lanes<T, N>& b) { \
-        mask<N> r;                                                       \
-        GQ_EACH_OF_N r.q[i] = (vi::native)(a.q[i] OP b.q[i]);            \
-        return r;                                                        \
-    }                                                                    \
-    template <class T, int N>                                            \
-    GQ mask<N> operator OP(const lanes<T, N>& a, T b) {                  \
-        mask<N> r;                                                       \
-        GQ_EACH_OF_N r.q[i] = (vi::native)(a.q[i] OP b);                 \
-        return r;                                                        \
-    }
-GQ_COMPARE(>)
-GQ_COMPARE(==)
-#undef GQ_COMPARE
+}  // namespace gq
+#include "masks.cuh"
+namespace gq {
 
-template <int N>
-GQ mask<N> operator&(const mask<N>& a, const mask<N>& b) {
-    mask<N> r;
-    GQ_EACH_OF_N r.q[i] = a.q[i] & b.q[i];
-    return r;
-}
-GQ vb operator^(const vb& a, const vb& b) {
-    vb r;
-    GQ_EACH r.q[i] = a.q[i] ^ b.q[i];
-    return r;
-}
-template <int N>
-GQ mask<N> operator|(const mask<N>& a, const mask<N>& b) {
-    mask<N> r;
-    GQ_EACH_OF_N r.q[i] = a.q[i] | b.q[i];
-    return r;
-}
-
-GQ vb operator!(const vb& a) {
-    vb r;
-    GQ_EACH r.q[i] = ~a.q[i];
-    return r;
-}
 GQ unsigned held(unsigned x) { return x; }
 template <int N, class T>
 GQ void load_few(const T* p, T* x) {
@@ -136,54 +98,10 @@ GQ vu lane() {
     GQ_EACH for (int j = 0; j < vu::width; ++j) r.q[i][j] = unsigned(i * vu::width + j);
     return r;
 }
-GQ vb spread(unsigned word) {
-    vb r;
-    GQ_EACH {
-        vu::native bit;
-        for (int j = 0; j < vu::width; ++j) bit[j] = 1u << (i * vu::width + j);
-        r.q[i] = (vi::native)(((word - vu::native{}) & bit) == bit);
-    }
-    return r;
-}
-GQ vb uniform(bool c) {
-    vb r;
-    GQ_EACH r.q[i] = -int(c) - vi::native{};
-    return r;
-}
-GQ unsigned ballot(const vb& c) {
-    unsigned r = 0;
-#if defined(__AVX2__)
-    GQ_EACH r |= unsigned(_mm256_movemask_ps((__m256)c.q[i])) << (8 * i);
-#elif defined(__SSE2__)
-    GQ_EACH r |= unsigned(_mm_movemask_ps((__m128)c.q[i])) << (4 * i);
-#else
-    GQ_EACH for (int j = 0; j < vu::width; ++j) r |= unsigned(c.q[i][j] & 1) << (i * vu::width + j);
-#endif
-    return r;
-}
 template <class T>
 GQ T bcast(const lanes<T>& x, int source) {
     return reinterpret_cast<const T*>(&x)[source];
 }
-GQ vi keep(const vb& c, const vi& x) {
-    vi r;
-    GQ_EACH r.q[i] = c.q[i] & x.q[i];
-    return r;
-}
-template <int N>
-GQ lanes<int, N> either(const mask<N>& c, const lanes<int, N>& a, const lanes<int, N>& b) {
-    lanes<int, N> r;
-    GQ_EACH_OF_N r.q[i] = c.q[i] ? a.q[i] : b.q[i];
-    return r;
-}
-GQ vi add_if(const vi& x, const vb& c, const vi& y) { return x + keep(c, y); }
-template <int N>
-GQ lanes<int, N> negate_if(const mask<N>& c, const lanes<int, N>& x) {
-    lanes<int, N> r;
-    GQ_EACH_OF_N r.q[i] = (x.q[i] ^ c.q[i]) - c.q[i];
-    return r;
-}
-GQ vi plus_minus(const vi& x, const vb& minus, const vi& y) { return x + negate_if(minus, y); }
 template <class T>
 GQ lanes<T> load(const T* p) {
     lanes<T> r;
@@ -203,7 +121,8 @@ GQ int folded(const vi& x, F f) {
 #if defined(__SSE2__)
     typedef int four __attribute__((vector_size(16), may_alias));
     const four* const parts = reinterpret_cast<const four*>(&all);
-    four r = vi::width > 4 ? f(parts[0], parts[vi::width / 4 - 1]) : parts[0];
+    four r = parts[0];
+    for (int i = 1; i < vi::width / 4; ++i) r = f(r, parts[i]);
     r = f(r, (four)_mm_shuffle_epi32((__m128i)r, 0x4e));
     r = f(r, (four)_mm_shuffle_epi32((__m128i)r, 0xb1));
     return r[0];
@@ -262,7 +181,15 @@ GQ vf smaller(const vf& a, float b) {
 // Two native vectors: as many as a long computation on four values can keep in 16 registers.
 typedef lanes<unsigned, 2> piece;
 GQ void mul_wide(unsigned m, const piece& a, piece& high, piece& low) {
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+    const __m512i k = _mm512_set1_epi32(int(m));
+    for (int i = 0; i < 2; ++i) {
+        const __m512i even = _mm512_mul_epu32((__m512i)a.q[i], k);
+        const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a.q[i], 32), k);
+        low.q[i] = (vu::native)_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
+        high.q[i] = (vu::native)_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+    }
+#elif defined(__AVX2__)
     const __m256i k = _mm256_set1_epi32(int(m));
     for (int i = 0; i < 2; ++i) {
         __m256i even = _mm256_mul_epu32((__m256i)a.q[i], k);
@@ -339,7 +266,9 @@ template <class T>
 GQ const lanes<T>& pick(const lanes<T> (&x)[4], int i) {
     return x[i];
 }
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+#define GQ_UNPACK(HALF, BITS, A, B) (vu::native) _mm512_unpack##HALF##_epi##BITS((__m512i)(A), (__m512i)(B))
+#elif defined(__AVX2__)
 #define GQ_UNPACK(HALF, BITS, A, B) (vu::native) _mm256_unpack##HALF##_epi##BITS((__m256i)(A), (__m256i)(B))
 #elif defined(__SSE2__)
 #define GQ_UNPACK(HALF, BITS, A, B) (vu::native) _mm_unpack##HALF##_epi##BITS((__m128i)(A), (__m128i)(B))

@@ -17,11 +17,29 @@ GQ vl widen(const vi& x) {
     GQ_EACH_WIDE r.q[i] = __builtin_convertvector(reinterpret_cast<const vl::half*>(&x)[i], vl::native);
     return r;
 }
+#if defined(__AVX512F__)
+GQ vl widen(const vb& c) {
+    vl r;
+    GQ_EACH_WIDE r.q[i] = (vl::native)_mm512_maskz_set1_epi64(__mmask8(c.q[i / 2] >> (8 * (i & 1))), -1);
+    return r;
+}
+GQ vb narrow(const vl& c) {
+    unsigned word = 0;
+    GQ_EACH_WIDE word |= unsigned(_mm512_movepi64_mask((__m512i)c.q[i])) << (8 * i);
+    return spread(word);
+}
+#else
 GQ vl widen(const vb& c) {
     vl r;
     GQ_EACH_WIDE r.q[i] = __builtin_convertvector(reinterpret_cast<const vl::half*>(&c)[i], vl::native);
     return r;
 }
+GQ vb narrow(const vl& c) {
+    vb r;
+    GQ_EACH_WIDE reinterpret_cast<vl::half*>(&r)[i] = __builtin_convertvector(c.q[i], vl::half);
+    return r;
+}
+#endif
 GQ vl splat(int64_t x) {
     vl r;
     GQ_EACH_WIDE r.q[i] = x - vl::native{};
@@ -43,14 +61,14 @@ GQ vl operator^(const vl& a, const vl& b) {
     return r;
 }
 GQ vb operator>(const vl& a, const vl& b) {
-    vb r;
-    GQ_EACH_WIDE reinterpret_cast<vl::half*>(&r)[i] = __builtin_convertvector(a.q[i] > b.q[i], vl::half);
-    return r;
+    vl r;
+    GQ_EACH_WIDE r.q[i] = a.q[i] > b.q[i];
+    return narrow(r);
 }
 GQ vb operator==(const vl& a, const vl& b) {
-    vb r;
-    GQ_EACH_WIDE reinterpret_cast<vl::half*>(&r)[i] = __builtin_convertvector(a.q[i] == b.q[i], vl::half);
-    return r;
+    vl r;
+    GQ_EACH_WIDE r.q[i] = a.q[i] == b.q[i];
+    return narrow(r);
 }
 GQ vb operator==(const vl& a, int64_t b) { return a == splat(b); }
 GQ vl load(const int64_t* p) {

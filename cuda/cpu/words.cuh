@@ -1,14 +1,19 @@
-// words.cuh: the words of warp.cuh on a CPU: a native vector of them, an element a word.
+// words.cuh: the words of warp.cuh on a CPU: a vector of them, an element a word; 256 bits with AVX-512 too.
 #pragma once
 #include "lanes.cuh"
 namespace gq {
 
-typedef vu::native vw;
-constexpr int vw_words = vu::width;
+#if defined(__AVX2__)
+constexpr int vw_words = 8;
+#else
+constexpr int vw_words = 4;
+#endif
+typedef unsigned vw __attribute__((vector_size(4 * vw_words)));
+typedef vw unaligned_vw __attribute__((aligned(4), may_alias));
 
 GQ vw splat_word(unsigned x) { return x - vw{}; }
-GQ vw load_words(const uint32_t* p) { return *reinterpret_cast<const vu::unaligned*>(p); }
-GQ void store_words(uint32_t* p, const vw& x) { *reinterpret_cast<vu::unaligned*>(p) = x; }
+GQ vw load_words(const uint32_t* p) { return *reinterpret_cast<const unaligned_vw*>(p); }
+GQ void store_words(uint32_t* p, const vw& x) { *reinterpret_cast<unaligned_vw*>(p) = x; }
 GQ vw word_numbers() {
     vw r;
     for (int l = 0; l < vw_words; ++l) r[l] = unsigned(l);

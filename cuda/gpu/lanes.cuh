@@ -8,6 +8,7 @@
 #define GQ_UNROLL _Pragma("unroll")
 #define GQ_ROLLED _Pragma("unroll 1")
 #define GQ_NARROW_WEIGHTS 1
+#define GQ_BLOCKS 0
 
 namespace gq {
 

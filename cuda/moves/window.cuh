@@ -74,7 +74,8 @@ struct Gains<0> {
 // which may be of the next chains. No word is wasted, however small the problem, if a warp takes this many chains:
 GQ int window_group(int words) { return words & 1 ? 4 : words & 2 ? 2 : 1; }
 
-GQ void window_draw(int words, unsigned chain, int k, unsigned sweep, key seed, vu (&word)[4]) {
+// `skipped`: windows of every chain before its first of these.
+GQ void window_draw(int words, unsigned chain, int k, unsigned sweep, key seed, vu (&word)[4], int skipped = 0) {
     vi position = as_int((lane() >> 2) + ((lane() & 3u) << 3)) + 8 * k;
     vi owner = splat(int(chain));
     for (int last = k + 3; last >= words; last -= words) {
@@ -82,7 +83,7 @@ GQ void window_draw(int words, unsigned chain, int k, unsigned sweep, key seed, 
         position = position - keep(next, splat(8 * words));
         owner = owner + keep(next, splat(1));
     }
-    philox(as_unsigned(position), splat(sweep), as_unsigned(owner), splat(unsigned(FLIP)), seed, word);
+    philox(as_unsigned(position + 8 * skipped), splat(sweep), as_unsigned(owner), splat(unsigned(FLIP)), seed, word);
     transpose(word);
 }
 

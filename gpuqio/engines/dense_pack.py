@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from gpuqio.batch import DenseBatch
 from gpuqio.engines.native import library
+from gpuqio.pack.aligned import aligned_zeros
 from gpuqio.pack.fixed_point import GAIN_BITS
 from gpuqio.pack.layout import DENSE_DEGREE, DENSE_LIMIT, DENSE_SHARE
 from gpuqio.solvers.temperatures import temperature_ranges
@@ -108,13 +109,14 @@ def pack_dense(batch: DenseBatch) -> DensePack | None:
         return None
     is_ising, padded = batch.problem_type.spins, -(-n // 32) * 32
     stride = max(n * padded, 2 * n * (n + n % 2))
+    stride += -stride % 16  # a cache line
     arrays: dict[str, Array] = {
         "J": np.ascontiguousarray(batch.J, np.float64),
         "coefficients": np.empty((n + _WORK_ROWS, padded)),
         "steps": np.empty((n, padded), np.int32),
         **{name: np.empty(N, np.int32) for name in ("others", "strategy", "exponent", "rounded")},
-        "base": np.empty((N, padded), np.int32),
-        "weights": np.empty((N, stride), np.int32),
+        "base": aligned_zeros((N, padded), np.int32),
+        "weights": aligned_zeros((N, stride), np.int32),
         "ends": np.empty((N, n), np.int32),
         "zero_energy": np.empty(N, np.int64),
         "rise": np.empty((N, n)),

@@ -22,6 +22,7 @@ from gpuqio.engines.dense_pack import DensePack, pack_dense
 from gpuqio.engines.ensemble import NO_GOAL, NOTHING_FOUND, Descriptor
 from gpuqio.engines.native import advance_addresses, library
 from gpuqio.pack import Strategy
+from gpuqio.pack.aligned import aligned_zeros
 from gpuqio.result import StopReason
 from gpuqio.solvers.base import Solver, Uniform
 from gpuqio.solvers.stage import integer_gaps, integer_temperatures
@@ -73,7 +74,7 @@ class DenseRun:
             "chain_at": np.zeros((N, chains), np.int32),
             "energy": np.zeros((N, 32 * warps), np.int64),
             "best_energy": np.zeros((N, 32 * warps), np.int64),
-            "gains": np.zeros((N, chains * words * 32 if is_matrix.any() else 0), np.int32),
+            "gains": aligned_zeros((N, chains * words * 32 if is_matrix.any() else 0), np.int32),
             "spins": np.zeros((N, spins), np.uint32),
             "best_spins": np.zeros((N, spins), np.uint32),
             "swaps": np.zeros((N, max(rungs - 1, 0)), np.int64),

@@ -17,24 +17,39 @@ import numpy.typing as npt
 from gpuqio.engines.ensemble import Descriptor, EnsembleBase, first_words, inputs, state
 from gpuqio.errors import EngineUnavailable
 from gpuqio.pack import Layout
+from gpuqio.pack.aligned import aligned_zeros
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["Ensemble", "advance", "advance_addresses", "instruction_set", "library"]
+__all__ = ["Ensemble", "advance", "advance_addresses", "instruction_set", "instruction_sets", "library"]
 
 _P = ctypes.c_void_p
 
 
+_FLAGS = {
+    "v3": {"avx2", "fma", "bmi1", "bmi2", "movbe", "f16c"},
+    "v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+}
+
+
 @cache
-def instruction_set() -> str:
-    """The best build this processor can run: ``v3`` (x86-64 with AVX2, FMA, BMI2) or ``base``."""
+def instruction_sets() -> tuple[str, ...]:
+    """The builds this processor can run, the best last: ``base``, ``v3`` (x86-64 with AVX2), ``v4`` (AVX-512)."""
+    builds = ["base"]
     if platform.machine().lower() in ("x86_64", "amd64"):
         try:
             flags = set(Path("/proc/cpuinfo").read_text().split("flags", 1)[1].split("\n", 1)[0].split())
         except (OSError, IndexError):
-            return "base"
-        if {"avx2", "fma", "bmi1", "bmi2", "movbe", "f16c"} <= flags:
-            return "v3"
-    return "base"
+            flags = set()
+        for name, needed in _FLAGS.items():  # each level has all of those before
+            if not needed <= flags:
+                break
+            builds.append(name)
+    return tuple(builds)
+
+
+def instruction_set() -> str:
+    """The best build this processor can run."""
+    return instruction_sets()[-1]
 
 
 def library(isa: str | None = None) -> ctypes.CDLL:
@@ -99,7 +114,7 @@ class Ensemble(EnsembleBase):
         super().__init__(layout, stage, goal, weight_bytes=4)
         self.lib = lib or library()
         self._arrays = inputs(layout, stage)
-        self._arrays |= {name: np.zeros(length, kind) for name, (kind, length) in state(layout, stage).items()}
+        self._arrays |= {name: aligned_zeros(length, kind) for name, (kind, length) in state(layout, stage).items()}
         self._descriptor.point({name: array.ctypes.data for name, array in self._arrays.items()})
         self.address = ctypes.addressof(self._descriptor)
         first = None if initial is None else first_words(layout, stage, initial)

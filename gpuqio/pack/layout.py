@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidProblem
+from gpuqio.pack.aligned import aligned_zeros
 from gpuqio.pack.bitsliced import Slices, slices
 from gpuqio.pack.canonical import Canonical, Ints
 from gpuqio.pack.fixed_point import FixedPoint, fixed_point
@@ -195,7 +196,7 @@ def _planes(weights: Int32s) -> int:
 
 
 def _matrix(problem: Canonical, fixed: FixedPoint, padded: int) -> Int32s:
-    matrix = np.zeros((problem.num_variables, padded), dtype=np.int32)
+    matrix = aligned_zeros((problem.num_variables, padded), np.int32)
     for rows, steps in zip(problem.members, fixed.coefficients, strict=True):
         if rows.shape[1] == 2:
             matrix[rows[:, 0], rows[:, 1]] = matrix[rows[:, 1], rows[:, 0]] = 4 * steps if problem.is_ising else steps

@@ -67,14 +67,14 @@ struct Sliced {
     }
 };
 
-// Which chains of `open` draw a uniform number below the threshold of their level y. A chain of `tie` passes by the first
-// bit of its number. `word`: the first two calls.
+// Which chains of `open` draw a uniform number below the threshold of their level y. A chain of `tie` passes unless
+// the first four bits of its number are set. `word`: the first two calls.
 // A chain that is undecided after two calls goes on with the second call's bits of the chain half a word away, if that
 // one was decided by its first call and so has no use for them; else with a call of its own.
 GQ vw below(const FourNumbers& thresholds, const WordDraws& draws, unsigned position, vw (&word)[8], const vw& y0,
             const vw& y1, vw open, const vw& tie) {
     const Choice choice(thresholds, y0, y1);
-    vw passed = tie & ~word[0];
+    vw passed = tie & ~(word[0] & word[1] & word[2] & word[3]);
     const auto compare = [&](int call, const vw* bits, vw& some) {
         if (thresholds.zero(call)) {
             some = some & ~((bits[0] | bits[1]) | (bits[2] | bits[3]));

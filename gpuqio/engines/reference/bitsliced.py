@@ -27,8 +27,8 @@ class Bitsliced:
         self._levels = levels(layout.slices, stage.temperatures(layout))
 
     def sweep(self, out: Outcome) -> None:
-        """Variables 0..n-1 in turn. The rise is unit (2X + odd) / 2. A tie passes where the first bit of the lowest
-        digit's number is 0; X > 0, or odd X >= 0, where the variate M = sum of 4^j m_j is at least X."""
+        """Variables 0..n-1 in turn. The rise is unit (2X + odd) / 2. A tie passes unless the first four bits of the
+        lowest digit's number are set; X > 0, or odd X >= 0, where the variate M = sum of 4^j m_j is at least X."""
         for v in range(self._layout.num_variables):
             rises = rise(self._layout, out.bits, v)
             halves = 2 * rises // self._slices.unit
@@ -40,9 +40,9 @@ class Bitsliced:
                 level = (target >> (2 * digit) & 3) + short
                 row = self._levels[out.sweeps, digit + 1 if digit or odd else 0]
                 drawn = positive & (level < 4) & ((level > 0) | bool(odd and digit == 0))
-                below, first = self._below(out.sweeps, 8 * (4 * v + digit), row[np.minimum(level, 3)], drawn)
+                below, nibble = self._below(out.sweeps, 8 * (4 * v + digit), row[np.minimum(level, 3)], drawn)
                 if digit == 0:
-                    heads = first == 0
+                    heads = nibble != 15
                 short = np.where(drawn, ~below, level > 3).astype(np.int64)
             flip(out, v, np.where(tie, heads, (halves < 0) | (short == 0)), rises)
 
@@ -50,7 +50,7 @@ class Bitsliced:
         """Nothing: an anneal has no exchange."""
 
     def _below(self, sweep: int, position: int, threshold: Words, drawn: Bools) -> tuple[Bools, Ints]:
-        """(chains,) whether a uniform 32-bit number is below the threshold, asked where `drawn`; and its first bit.
+        """(chains,) whether a uniform 32-bit number is below the threshold, asked where `drawn`; and its first 4 bits.
 
         Bit 4c + i of the number, the highest first, of chain 32w + l is bit l of word i of call c, which stands at
         position + c of chain number w. But if the chain's first 8 bits are the threshold's, and the first 4 bits of
@@ -66,7 +66,7 @@ class Bitsliced:
         lent = undecided[1] & ~used[chains ^ 16]
         nibble[2] = np.where(lent, of_lanes[1, chains ^ 16], nibble[2])
         number: Ints = (nibble << _SHIFTS).sum(axis=0)
-        return number < threshold, nibble[0] >> 3
+        return number < threshold, nibble[0]
 
     def _nibbles(self, sweep: int, position: int) -> Ints:
         """(8, chains) four bits of each call, chains rounded up to whole words."""

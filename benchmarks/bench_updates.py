@@ -103,8 +103,8 @@ def compare(
 def main() -> None:
     rows = []
     print(f"one thread, {instruction_set()}, median of {REPETITIONS}")
-    for case in [*CASES, *((*case, True) for case in BITSLICED_CASES)]:
-        rows.append(compare(*case))
+    for bits, case in [(False, case) for case in CASES] + [(True, case) for case in BITSLICED_CASES]:
+        rows.append(compare(*case, bits))
         print("  ".join(f"{k} {v}" for k, v in rows[-1].items()), flush=True)
     print("written to", save("updates", rows, ("dwave-samplers", "dimod")))
 

@@ -20,7 +20,7 @@ from benchmarks import instances
 from benchmarks.instances import Instance
 from benchmarks.peers import OURS, PACKAGES, PEERS, Settings, Solver, installed
 from benchmarks.peers.bifurcation import Discrete
-from benchmarks.peers.ours import problem_of
+from benchmarks.peers.ours import Bitsliced, problem_of
 from benchmarks.report import save
 from gpuqio.engines.native import instruction_set
 from gpuqio.pack import pack
@@ -47,6 +47,7 @@ CASES = [
     (instances.random_maxcut(800, 0.06, 0), (0.05, 1.5)),
 ]
 QUICK = [CASES[0], CASES[4]]
+BITSLICED = Bitsliced()
 WANTED = {
     "sk-64-0": 6.0,
     "sk-128-0": 8.0,
@@ -96,6 +97,8 @@ def compare(
     settings = Settings(SWEEPS, 1, betas, "geometric")
     ours, *others = (plan(solver, instance, settings, seconds) for solver in (OURS[0], *peers))
     assert ours is not None
+    bits = plan(BITSLICED, instance, settings, seconds) if BITSLICED.suits(instance) else None
+    sliced: list[float] = []
     own: list[float] = []
     acceptance: list[float] = []
     theirs: dict[Solver, list[float]] = {other.solver: [] for other in others if other is not None}
@@ -103,6 +106,8 @@ def compare(
         speed, accepted = rate(ours, instance, seed)
         own.append(speed)
         acceptance.append(accepted or 0.0)
+        if bits is not None:
+            sliced.append(rate(bits, instance, seed)[0])
         for other in others:
             if other is not None:
                 theirs[other.solver].append(rate(other, instance, seed)[0])
@@ -119,6 +124,11 @@ def compare(
         for solver, rates in theirs.items()
         if not solver.metropolis
     }
+    if bits is not None:
+        for solver, rates in theirs.items():
+            if solver.metropolis:
+                ratios = (a / b for a, b in zip(sliced, rates, strict=True))
+                rows[solver.name]["bit-sliced ratio"] = round(statistics.median(ratios), 1)
     best = min(rows, key=lambda name: float(rows[name]["ratio"]), default=None)
     return {
         "instance": instance.name,
@@ -127,10 +137,12 @@ def compare(
         "acceptance": round(statistics.median(acceptance), 3),
         "gpuqio M updates/s": round(statistics.median(own) / 1e6, 1),
         "spread": [round(min(own) / 1e6, 1), round(max(own) / 1e6, 1)],
+        "bit-sliced M updates/s": round(statistics.median(sliced) / 1e6) if sliced else None,
         "peers": rows,
         "not attempted flips": apart,
         "best peer": best,
         "ratio": rows[best]["ratio"] if best else None,
+        "bit-sliced ratio": min((row["bit-sliced ratio"] for row in rows.values()), default=None) if sliced else None,
         "wanted of dwave-samplers": WANTED.get(instance.name),
     }
 

@@ -21,7 +21,7 @@ from gpuqio.optimization import Problem, ProblemType
 from gpuqio.pack import Layout, Strategy, pack
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["Annealing", "Tabu", "Tempering", "problem_of"]
+__all__ = ["Annealing", "Bitsliced", "Tabu", "Tempering", "problem_of"]
 
 RUNGS = 16
 
@@ -45,7 +45,7 @@ class _Ours(Solver):
     """One of gpuqio's solvers. `_stage` is what a read does, `_public` the solver of `gpuqio.optimization`."""
 
     most_degree = 99
-    windows: ClassVar[bool] = True
+    bits: ClassVar[bool] = False
     chains_a_read: ClassVar[int] = 1
 
     def granularity(self, instance: Instance) -> int:
@@ -54,7 +54,7 @@ class _Ours(Solver):
         return 1 if dense else max(1, 32 // self.chains_a_read)
 
     def load(self, instance: Instance) -> Packed:
-        return Packed(pack(problem_of(instance), windows=self.windows), instance.num_variables)
+        return Packed(pack(problem_of(instance), bits=self.bits), instance.num_variables)
 
     def call(self, model: Packed, settings: Settings) -> Ensemble:
         chains = Ensemble(model.layout, self._stage(model.layout, settings))
@@ -126,6 +126,21 @@ class Annealing(_Ours):
         )
 
 
+class Bitsliced(Annealing):
+    """The same from 256 restarts on, where couplings are small integers."""
+
+    name: ClassVar[str] = "gpuqio SimulatedAnnealing, bit-sliced"
+    bits = True
+
+    def granularity(self, instance: Instance) -> int:
+        """Chains of a vector, and as many as make it bit-sliced."""
+        return 256
+
+    def suits(self, instance: Instance) -> bool:
+        """Whether the couplings are so small."""
+        return self.load(instance).layout.strategy is Strategy.BITSLICED
+
+
 class Tempering(_Ours):
     """ParallelTempering on 16 temperatures in equal ratios; a read is a ladder."""
 
@@ -154,7 +169,6 @@ class Tabu(_Ours):
     name: ClassVar[str] = "gpuqio Tabu"
     unit = "moves"
     shapes = ("-",)
-    windows = False
 
     def _stage(self, layout: Layout, settings: Settings) -> Stage:
         return solvers.Tabu(sweeps=settings.sweeps, restarts=settings.reads).plan(layout, settings.seed).first()

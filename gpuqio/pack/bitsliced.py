@@ -1,7 +1,7 @@
 """Small integer couplings as planes of bits: whether a problem has them, and the arrays to walk it with.
 
-With s_i = 1 - 2 b_i the rise of flipping i is -s_i (h_i + sum of J_ij s_j) for ising twice that; for pubo the same h
-and J follow from the terms, so both kinds are one. Divided by the common unit of all of them,
+With s_i = 1 - 2 b_i twice the rise of flipping i is -s_i (h_i + sum of J_ij s_j): for ising h and J are four times the
+coefficients, for pubo they follow from the terms, so both kinds are one. Divided by their common unit,
     2 rise = unit (A_i - 2 N_i),   A_i = |h_i| + sum of |J_ij|,
 where N_i sums the magnitudes of the shares that the flip lowers. Half of that, X = floor(A_i / 2) - N_i, is what the
 kernel adds up in planes (cuda/moves/bitsliced.cuh); A_i mod 2 is the same in all states.

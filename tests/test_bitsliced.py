@@ -316,8 +316,9 @@ def test_other_problems_are_walked_otherwise(problem: Problem) -> None:
 
 
 def test_a_result_says_what_was_done() -> None:
-    solver = SimulatedAnnealing(Workspace(), sweeps=300, restarts=256, seed=3, timeout=None)
-    result = solver.optimize(torus(6, 1))
-    assert result.report.strategy == "bitsliced"
-    assert result.report.replicas == 256
-    assert result.cost == SimulatedAnnealing(Workspace(), sweeps=300, restarts=64, seed=3).optimize(torus(6, 1)).cost
+    with Workspace() as workspace:
+        sliced = SimulatedAnnealing(workspace, sweeps=300, restarts=256, seed=3).optimize(torus(6, 1))
+        others = SimulatedAnnealing(workspace, sweeps=300, restarts=64, seed=3).optimize(torus(6, 1))
+    assert sliced.report.strategy == "bitsliced"
+    assert sliced.report.replicas == 256
+    assert sliced.cost == others.cost

@@ -21,6 +21,7 @@ from gpuqio.facade.target import AnySolver, Solver, Target, specification
 from gpuqio.problem import Problem
 from gpuqio.result import Result
 from gpuqio.scheduler.local import local_backend
+from gpuqio.solvers.base import Solver as Specification
 
 __all__ = ["BaseWorkspace", "Chunk", "results_of"]
 
@@ -32,7 +33,7 @@ RESOURCE_ID = re.compile(
 # Large enough that crossing into native code costs nothing, small enough to cancel and to share out.
 PROBLEMS_A_CHUNK = 64
 MATRICES_A_CHUNK = 512  # of a tensor, for which little is done one by one
-BYTES_A_CHUNK = 2**25  # of its matrices
+BYTES_A_CHUNK = 2**25  # of its matrices and chains, about
 
 Other = TypeVar("Other", bound="BaseWorkspace")
 
@@ -167,7 +168,7 @@ class BaseWorkspace:
         before = 0
         for part in _parts(problems, at_least * PROBLEMS_A_CHUNK):
             total = len(part)
-            most = _most_a_chunk(part)
+            most = _most_a_chunk(part, spec)
             chunks = max(-(-total // most), min(total, at_least))
             for index in range(chunks):
                 begin, end = total * index // chunks, total * (index + 1) // chunks
@@ -233,15 +234,17 @@ def _checked(problems: Sequence[Problem], begin: int, end: int, solver: AnySolve
     return as_dense(chunk) or chunk
 
 
-def _most_a_chunk(problems: Sequence[Problem]) -> int:
-    """How many problems go together: more of matrices, if they are small."""
+def _most_a_chunk(problems: Sequence[Problem], solver: Specification) -> int:
+    """How many problems go together: more of small matrices that the solver treats alike."""
+    size = 0
     if isinstance(problems, DenseBatch):
-        size = problems.J[:1].size
+        size = problems.J.shape[1]
     elif problems and all(isinstance(p, Problem) and is_matrix(p) for p in problems):
-        size = max(p.matrices.J.size for p in problems if p.matrices is not None)
-    else:
+        size = max(len(p.matrices.J) for p in problems if p.matrices is not None)
+    if not size or solver.uniform is None:
         return PROBLEMS_A_CHUNK
-    return max(1, min(MATRICES_A_CHUNK, BYTES_A_CHUNK // (8 * max(size, 1))))
+    each = 8 * size * (size + solver.uniform.chains)
+    return max(1, min(MATRICES_A_CHUNK, BYTES_A_CHUNK // each))
 
 
 def _check(problem: Problem, solver: AnySolver) -> None:

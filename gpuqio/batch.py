@@ -52,7 +52,7 @@ class ProblemBatch(Sequence[Problem]):
         Raises:
             InvalidProblem: naming the field and the index.
         """
-        if problem_type not in (ProblemType.ising, ProblemType.pubo):
+        if not isinstance(problem_type, ProblemType) or problem_type not in (ProblemType.ising, ProblemType.pubo):
             raise InvalidProblem(
                 f"problem_type of a batch of matrices must be ising or pubo; found {problem_type!r}.",
                 field="problem_type",
@@ -93,7 +93,8 @@ class ProblemBatch(Sequence[Problem]):
         values = read_numbers(data, "data", 2)
         fields = None if h is None else read_numbers(h, "h", 2)
         columns = read_ids(indices, "indices", values.shape[1])
-        ends = read_ids(indptr, "indptr", len(indptr))
+        ends = read_numbers(indptr, "indptr", 1)
+        ends = read_ids(ends, "indptr", len(ends))
         if not len(ends) or ends[0] != 0 or ends[-1] != len(columns) or (np.diff(ends) < 0).any():
             raise InvalidProblem(
                 f"indptr must go from 0 to the {len(columns)} columns and never down.", field="indptr", code="AZQ107"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,16 @@ from gpuqio.shapes import Shape
 __all__ = ["BatchResult", "DenseResults"]
 
 REASONS = tuple(StopReason)
+
+
+class Echo(Protocol):
+    """The parameters that repeat each run of a batch."""
+
+    @property
+    def nbytes(self) -> int:
+        """What it keeps, nearly."""
+
+    def __call__(self, place: int, sweeps: int) -> Mapping[str, object]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,13 +56,13 @@ class DenseResults(Sequence[Result]):
     device: str
     replicas: int
     shape: Shape
-    parameters: Callable[[int, int], Mapping[str, object]]
+    parameters: Echo
     _made: dict[int, Result] = field(default_factory=dict, init=False)
 
     @property
     def nbytes(self) -> int:
         """What the arrays take, nearly."""
-        return self.states.nbytes + 48 * len(self.costs)
+        return self.states.nbytes + self.parameters.nbytes + 48 * len(self.costs)
 
     def __len__(self) -> int:
         return len(self.costs)

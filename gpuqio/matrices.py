@@ -46,7 +46,7 @@ class _Parts(NamedTuple):
 
 def read_matrices(J: Any, h: Any) -> Matrices | None:
     """J and h as they are kept until their terms are asked for; None for what is not dense or not moderate."""
-    if not isinstance(J, np.ndarray) or J.dtype.kind not in "iuf" or J.ndim != 2 or not len(J) or not moderate(J):
+    if type(J) is not np.ndarray or J.dtype.kind not in "iuf" or J.ndim != 2 or not len(J) or not moderate(J):
         return None
     fields = None if h is None else read_numbers(h, "h", 1)
     matrix = _read_dense(J, fields)

@@ -128,9 +128,10 @@ class Problem:
     @property
     def _store(self) -> TermStore:
         """All terms that are products. Those of matrices are made when they are first asked for."""
-        if self.matrices is not None:
+        matrices = self.matrices
+        if matrices is not None:
             spins = self._problem_type.spins
-            self._terms = TermStore(spins, block_from_arrays(*self.matrices, 0, spins))
+            self._terms = TermStore(spins, block_from_arrays(*matrices, 0, spins))
             self.matrices = None
         return self._terms
 

@@ -148,6 +148,7 @@ def test_one_graph_with_many_numbers(h: Any) -> None:
         ("indptr", ([[1.0]], [1], [0, 2, 1])),
         ("indptr", ([[1.0]], [1], [1, 1])),
         ("indptr", ([[1.0]], [1], [])),
+        ("indptr", ([[1.0]], [1], 3)),
         ("data[0, 0]", ([[np.nan]], [1], [0, 1, 1])),
         ("h", ([[1.0]], [1], [0, 1, 1], [[1.0]])),
     ],
@@ -156,3 +157,15 @@ def test_a_graph_is_checked(field: str, arrays: Any) -> None:
     with pytest.raises(InvalidProblem) as caught:
         ProblemBatch.from_csr(*arrays)
     assert caught.value.field == field
+
+
+def test_a_matrix_of_numpy_is_a_matrix() -> None:
+    array = np.array([[0, 1.5], [0, 0]])
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.asmatrix(array)
+    assert Problem.from_arrays(matrix).to_json() == Problem.from_arrays(array).to_json()
+
+
+def test_a_type_is_a_problem_type() -> None:
+    with pytest.raises(InvalidProblem, match="must be ising or pubo; found '1'"):
+        ProblemBatch.from_dense(J, problem_type="1")  # type: ignore[arg-type]

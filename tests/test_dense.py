@@ -13,6 +13,7 @@ import pytest
 
 from gpuqio import ProblemBatch, Workspace
 from gpuqio.batch import DenseBatch
+from gpuqio.batch_result import DenseResults
 from gpuqio.engines.base import Work
 from gpuqio.engines.cpu import CpuEngine
 from gpuqio.engines.dense_pack import pack_dense
@@ -186,3 +187,23 @@ def test_results_are_made_when_read_and_stay_what_they_are() -> None:
     assert len(results[1:3]) == 2
     with pytest.raises(IndexError):
         results[5]
+
+
+def test_no_more_is_kept_of_an_anneal_than_its_ends() -> None:
+    batch, engine = batch_of("whole", 12, ProblemType.ising, True, True), CpuEngine()
+    results = outcome(batch, SimulatedAnnealing(sweeps=3000, restarts=1, seed=1), engine)
+    assert isinstance(results, DenseResults)
+    assert results.nbytes < 1000
+    assert len(pickle.dumps(results)) < 4000
+
+
+def test_a_batch_without_variables_is_refused_at_the_door() -> None:
+    with Workspace() as workspace, pytest.raises(InvalidProblem, match="no terms"):
+        workspace.solve_many(ProblemBatch.from_dense(np.zeros((3, 0, 0))), FacadeAnnealing(workspace, sweeps=5))
+
+
+def test_long_anneals_go_in_small_chunks() -> None:
+    """A table of temperatures each: a hundred problems of a million sweeps would take 2 GB."""
+    batch, workspace = ProblemBatch.from_dense(np.zeros((100, 4, 4))), Workspace()
+    chunks = workspace._chunks(batch, SimulatedAnnealing(sweeps=10**6, restarts=1), at_least=1)
+    assert max(len(chunk.work.problems) for chunk in chunks) == 1

@@ -131,6 +131,7 @@ class DenseRun:
         """The best of each problem so far. `reason` says why those that have not ended by themselves did."""
         records, pack = self._records, self._pack
         states, costs = pack.best(self._addresses)
+        ends = self._betas[:, [0, -1]]
         reasons = np.full(len(pack), _place(reason or StopReason.COMPLETED), np.int8)
         reasons[records["sweep"] >= self._uniform.sweeps] = _place(StopReason.COMPLETED)
         reasons[records["lowest"] <= records["goal"]] = _place(StopReason.COST_LIMIT)
@@ -148,7 +149,7 @@ class DenseRun:
             device=device,
             replicas=self._uniform.chains,
             shape=self._solver.shape,
-            parameters=_Echo(self._uniform, self._betas, self._seeds),
+            parameters=_Echo(self._uniform, self._betas if self._uniform.exchange else ends, self._seeds),
         )
 
     def _goals(self) -> npt.NDArray[np.int64] | int:
@@ -162,14 +163,18 @@ class DenseRun:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Echo:
-    """The parameters that repeat a problem's run."""
+    """The parameters that repeat a problem's run: of an anneal's betas (N, 2) the first and the last say it all."""
 
     uniform: Uniform
     betas: npt.NDArray[np.float64]
     seeds: npt.NDArray[np.int64]
 
-    def __call__(self, row: int, sweeps: int) -> Mapping[str, object]:
-        stage = self.uniform.stage(self.betas[row], int(self.seeds[row]))
+    @property
+    def nbytes(self) -> int:
+        return self.betas.nbytes + self.seeds.nbytes
+
+    def __call__(self, place: int, sweeps: int) -> Mapping[str, object]:
+        stage = self.uniform.stage(self.betas[place], int(self.seeds[place]))
         if stage.exchange:  # a ladder stopped early is a shorter run on the same ladder
             stage = replace(stage, sweeps=max(sweeps, 1))
         return self.uniform.echo(stage)

@@ -33,7 +33,7 @@ RESOURCE_ID = re.compile(
 # Large enough that crossing into native code costs nothing, small enough to cancel and to share out.
 PROBLEMS_A_CHUNK = 64
 MATRICES_A_CHUNK = 512  # of a tensor, for which little is done one by one
-BYTES_A_CHUNK = 2**25  # of its matrices and chains, about
+BYTES_A_CHUNK = 2**25  # of its matrices, chains and temperatures, about
 
 Other = TypeVar("Other", bound="BaseWorkspace")
 
@@ -218,8 +218,10 @@ def _checked(problems: Sequence[Problem], begin: int, end: int, solver: AnySolve
 
     A tensor was checked when it was made, unless sums may overflow, and any solver takes pairs.
     """
-    if isinstance(problems, DenseBatch) and problems.is_moderate:
-        return problems[begin:end]
+    if isinstance(problems, DenseBatch):
+        part = problems[begin:end]
+        if part.J.shape[1] and part.is_moderate:
+            return part
     chunk = tuple(problems[place] for place in range(begin, end))
     for place, problem in enumerate(chunk, before + begin):
         try:
@@ -243,7 +245,9 @@ def _most_a_chunk(problems: Sequence[Problem], solver: Specification) -> int:
         size = max(len(p.matrices.J) for p in problems if p.matrices is not None)
     if not size or solver.uniform is None:
         return PROBLEMS_A_CHUNK
-    each = 8 * size * (size + solver.uniform.chains)
+    uniform = solver.uniform
+    table = uniform.chains if uniform.exchange else uniform.sweeps  # of betas, and of temperatures
+    each = 8 * size * (size + uniform.chains) + 20 * table
     return max(1, min(MATRICES_A_CHUNK, BYTES_A_CHUNK // each))
 
 

@@ -26,7 +26,8 @@ class Settings:
         seed: 0 to 2^63 - 1; the same seed gives the same answer. None: a fresh one each run, echoed in the result.
         timeout: seconds of solving, at least 0, after which the best so far is returned. None: no limit.
         number_of_solutions: how many distinct configurations to return at most, 1 to 10.
-        cost_limit: stop once a cost at or below this is found. None: no limit.
+        cost_limit: stop once a cost at or below this is found, to within the resolution to which coefficients are
+            rounded. None: no limit.
         reduce: whether variables that need no search leave the problem first (`gpuqio.pack.reduce`). None: where the
             solver is parameter-free and one solution is wanted. Not the service's.
         spelling: parameters given by their other name (``step_limit``), echoed so.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gpuqio import Workspace
 from gpuqio.engines import reference
-from gpuqio.engines.native import Ensemble, advance, library
+from gpuqio.engines.native import Ensemble, advance
 from gpuqio.engines.reference.population import resample
 from gpuqio.errors import InvalidParameter
 from gpuqio.optimization import PopulationAnnealing as OfWorkspace
@@ -24,8 +24,9 @@ from gpuqio.solvers.adaptive_steps import AdaptiveReweighting, Pace
 from gpuqio.solvers.stage import Stage
 from tests.strategies import grouped_problems, problems
 from tests.test_cuda_kernels import grouped
-from tests.test_population_annealing import BUILDS, PA, glass, states
+from tests.test_population_annealing import PA, glass, states
 from tests.test_resampling import population
+from tests.test_trajectory import BUILDS, assert_same, run_native
 
 CONSTANTS = {Pace.CULLING: 0.1, Pace.VARIANCE: 0.5, Pace.FRICTION: 0.7}
 PARAMETERS = {
@@ -51,17 +52,12 @@ def found_in(layout: Layout, chains: Ensemble) -> Any:
     return stage.move.statistics(layout, stage, chains.best_energies, chains.log, chains.sweeps)
 
 
-def assert_same(layout: Layout, stage: Stage, slices: list[int], start: npt.NDArray[np.uint8] | None = None) -> None:
+def assert_reference(
+    layout: Layout, stage: Stage, slices: list[int], start: npt.NDArray[np.uint8] | None = None
+) -> None:
     expected = reference.run(layout, stage, None if start is None else start.astype(np.int64))
     for build in BUILDS:
-        chains = Ensemble(layout, stage, start, lib=library(build))
-        for sweeps in [*slices, stage.sweeps]:
-            advance([chains], [sweeps])
-        np.testing.assert_array_equal(chains.bits(), expected.bits)
-        np.testing.assert_array_equal(chains.best_bits(), expected.best_bits)
-        np.testing.assert_array_equal(chains.energies, expected.energies)
-        np.testing.assert_array_equal(chains.log, expected.log)
-        assert (chains.flips, chains.lowest) == (expected.flips, expected.best_energies.min())
+        assert_same(expected, run_native(layout, stage, slices, build, start))
 
 
 @pytest.mark.parametrize("dense", [True, False])
@@ -82,14 +78,14 @@ def test_native_equals_reference(dense: bool, problem: Problem, slices: list[int
     )
     bits = st.lists(st.integers(0, 1), min_size=layout.num_variables, max_size=layout.num_variables)
     first = data.draw(st.none() | bits)
-    assert_same(layout, stage, slices, None if first is None else np.array(first, np.uint8))
+    assert_reference(layout, stage, slices, None if first is None else np.array(first, np.uint8))
 
 
 @pytest.mark.parametrize("windows", [True, False])
 @pytest.mark.parametrize("n", [40, 70])
 @pytest.mark.parametrize("pace", Pace)
 def test_sizes_beyond_a_word(pace: Pace, n: int, windows: bool) -> None:
-    assert_same(pack(glass(n, n), windows), stage_of(45, pace, 0.05, 0.5, 4), [2])
+    assert_reference(pack(glass(n, n), windows), stage_of(45, pace, 0.05, 0.5, 4), [2])
 
 
 @pytest.mark.parametrize("kind", [ProblemType.ising, ProblemType.pubo])
@@ -97,7 +93,7 @@ def test_sizes_beyond_a_word(pace: Pace, n: int, windows: bool) -> None:
 def test_energies_of_fifty_bits(pace: Pace, kind: ProblemType) -> None:
     layout = grouped(22, 16, kind)
     stage = stage_of(45, pace, 0, 1e-12, 8)
-    assert_same(layout, stage, [3])
+    assert_reference(layout, stage, [3])
     chains = Ensemble(layout, stage)
     advance([chains], [8])
     betas = np.array(found_in(layout, chains)["betas"])

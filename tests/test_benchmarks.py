@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import bench_problems, bench_quality_time, bench_scale, bench_tts, bench_updates, instances, plots
 from benchmarks.instances import Instance, brute_force
-from benchmarks.peers import OURS, PEERS, Settings, Solver, suited
+from benchmarks.peers import OURS, PEERS, Settings, Solver, ours, suited
 from benchmarks.peers.base import costs_of
 from benchmarks.peers.ising import ising
 from benchmarks.tuning import Tuned, lengths, reads_for, tune_for_share
@@ -75,7 +75,7 @@ def test_the_ising_form_has_the_same_costs(instance: Instance) -> None:
 
 
 def test_a_peer_that_is_not_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Absent(Solver):
+    class Absent(ours.Annealing):
         name = "absent"
         packages = ("no_such_package", "no_such.part")
 
@@ -159,7 +159,7 @@ def test_optima_of_long_runs_are_those_of_brute_force() -> None:
 
 
 def test_time_to_solution_of_a_family_in_two_forms() -> None:
-    class PairsOnly(type(OURS[1])):  # type: ignore[misc]
+    class PairsOnly(ours.Tempering):
         name = "pairs only"
         most_degree = 2
 

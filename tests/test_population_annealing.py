@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gpuqio import Workspace
 from gpuqio.engines import reference
-from gpuqio.engines.native import Ensemble, advance, instruction_sets, library
+from gpuqio.engines.native import Ensemble, advance, library
 from gpuqio.engines.reference.outcome import energies
 from gpuqio.errors import InvalidParameter
 from gpuqio.optimization import PopulationAnnealing as OfWorkspace
@@ -28,9 +28,9 @@ from gpuqio.solvers.stage import Stage
 from tests.strategies import grouped_problems, problems
 from tests.test_acceptance import CASES
 from tests.test_cuda_kernels import grouped
+from tests.test_trajectory import BUILDS, assert_same, run_native
 
 PA, PA_FREE = "microsoft.populationannealing.cpu", "microsoft.populationannealing-parameterfree.cpu"
-BUILDS = instruction_sets()
 
 
 def stage_of(population: int, betas: npt.ArrayLike, seed: int) -> Stage:
@@ -67,14 +67,7 @@ def test_native_equals_reference(dense: bool, problem: Problem, slices: list[int
     start = None if first is None else np.array(first, np.uint8)
     expected = reference.run(layout, stage, None if start is None else start.astype(np.int64))
     for build in BUILDS:
-        chains = Ensemble(layout, stage, start, lib=library(build))
-        for sweeps in [*slices, stage.sweeps]:
-            advance([chains], [sweeps])
-        np.testing.assert_array_equal(chains.bits(), expected.bits)
-        np.testing.assert_array_equal(chains.best_bits(), expected.best_bits)
-        np.testing.assert_array_equal(chains.energies, expected.energies)
-        np.testing.assert_array_equal(chains.log, expected.log)
-        assert (chains.flips, chains.lowest) == (expected.flips, expected.best_energies.min())
+        assert_same(expected, run_native(layout, stage, slices, build, start))
 
 
 @pytest.mark.parametrize("windows", [True, False])

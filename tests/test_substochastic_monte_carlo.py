@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gpuqio import Workspace
 from gpuqio.engines import reference
-from gpuqio.engines.native import Ensemble, advance, instruction_sets, library
+from gpuqio.engines.native import Ensemble, advance
 from gpuqio.engines.reference.outcome import Outcome
 from gpuqio.engines.reference.walk import _reciprocal_range
 from gpuqio.errors import InvalidParameter
@@ -25,10 +25,10 @@ from gpuqio.solvers.stage import Stage
 from gpuqio.solvers.substochastic_monte_carlo import Walking
 from tests.strategies import grouped_problems, packed, problems
 from tests.test_acceptance import CASES
+from tests.test_trajectory import BUILDS, assert_same, run_native
 
 SSMC = "microsoft.substochasticmontecarlo.cpu"
 SSMC_FREE = "microsoft.substochasticmontecarlo-parameterfree.cpu"
-BUILDS = instruction_sets()
 
 
 def stage_of(walkers: int, sweeps: int, steps: int, alpha: Range, beta: Range, seed: int) -> Stage:
@@ -55,14 +55,7 @@ def test_native_equals_reference(problem: Problem, slices: list[int], data: st.D
     start = None if first is None else np.array(first, np.uint8)
     expected = reference.run(layout, stage, None if start is None else start.astype(np.int64))
     for build in BUILDS:
-        chains = Ensemble(layout, stage, start, lib=library(build))
-        for sweeps in [*slices, stage.sweeps]:
-            advance([chains], [sweeps])
-        np.testing.assert_array_equal(chains.bits(), expected.bits)
-        np.testing.assert_array_equal(chains.best_bits(), expected.best_bits)
-        np.testing.assert_array_equal(chains.energies, expected.energies)
-        np.testing.assert_array_equal(chains.log, expected.log)
-        assert (chains.flips, chains.lowest) == (expected.flips, expected.best_energies.min())
+        assert_same(expected, run_native(layout, stage, slices, build, start))
 
 
 @pytest.mark.parametrize("n", [31, 32, 75, 128])

@@ -33,6 +33,7 @@ def assert_same(expected: reference.Outcome, chains: Ensemble) -> None:
     np.testing.assert_array_equal(chains.energies, expected.energies)
     np.testing.assert_array_equal(chains.best_energies, expected.best_energies)
     np.testing.assert_array_equal(chains.swaps, expected.swaps)
+    np.testing.assert_array_equal(chains.log, expected.log)
     assert chains.flips == expected.flips
     assert chains.sweeps == expected.sweeps
     assert chains.lowest == expected.best_energies.min()

@@ -6,12 +6,13 @@ Local, remote and distributed backends look the same from here.
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid1
 
 from gpuqio.errors import InvalidParameter
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
     from gpuqio.engines.base import Work
     from gpuqio.result import Result
 
-__all__ = ["Backend", "JobError", "JobRecord", "Request", "Statistics", "Status"]
+__all__ = [
+    "Availability",
+    "Backend",
+    "Blob",
+    "Envelope",
+    "JobError",
+    "JobRecord",
+    "Request",
+    "Statistics",
+    "Status",
+    "Storage",
+]
 
 
 class Status(str, Enum):
@@ -50,6 +62,32 @@ class JobError:
 
 
 @dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the service writes on a job besides its work; a remote backend sends it, others keep it for the record.
+
+    Attributes:
+        provider_id, input_data_format, output_data_format: as the service calls them; "" for what follows from the
+            target.
+        container_uri, input_data_uri, output_data_uri: where the job's blobs lie; None where it has none. A request
+            with `input_data_uri` and without problems is for the problem that lies there.
+        session_id: the session it belongs to.
+        metadata, tags, cost_estimate, quantum_computing_data: as the service has them.
+    """
+
+    provider_id: str = ""
+    input_data_format: str = ""
+    output_data_format: str = ""
+    container_uri: str | None = None
+    input_data_uri: str | None = None
+    output_data_uri: str | None = None
+    session_id: str | None = None
+    metadata: Mapping[str, str] | None = None
+    tags: Sequence[str] = ()
+    cost_estimate: Any = None
+    quantum_computing_data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A job to be done. Checks itself; raises `InvalidParameter`.
 
@@ -65,6 +103,7 @@ class Request:
         deadline: a point on trio's clock (``trio.current_time() + seconds``) after which the job fails
             if it still waits. A job that has begun is not concerned. None for no deadline.
         job_id: unique in its backend.
+        envelope: what the service writes on it.
     """
 
     work: Work
@@ -76,6 +115,7 @@ class Request:
     threads: int | None = None
     deadline: float | None = None
     job_id: str = field(default_factory=lambda: str(uuid1()))
+    envelope: Envelope = Envelope()
 
     def __post_init__(self) -> None:
         if not _is_whole(self.priority):
@@ -102,8 +142,9 @@ class JobRecord:
         created, began, ended, cancelled: points in time (UTC), None for what has not happened.
         error: set when `status` is Failed.
         results: one a problem, when Succeeded; the best so far when Cancelled, if the job had begun; else None.
-        request: what was asked for. Once the job has ended, `request.work.problems` is empty: records are kept
-            long, problems are large.
+        request: what was asked for; None for a job of a remote workspace that was not submitted from here. Once the
+            job has ended, `request.work.problems` is empty: records are kept long, problems are large.
+        envelope: what the service writes on it.
     """
 
     id: str
@@ -117,7 +158,8 @@ class JobRecord:
     cancelled: datetime | None
     error: JobError | None
     results: Sequence[Result] | None
-    request: Request
+    request: Request | None
+    envelope: Envelope = Envelope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +187,61 @@ class Statistics:
     cancelled: int
 
 
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether a target can be used now, by its id, and how many seconds a job waits for it on average."""
+
+    target: str
+    provider_id: str
+    current_availability: str
+    average_queue_time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A blob's bytes, as they were put there, and what was said about them."""
+
+    data: bytes
+    content_type: str = "application/octet-stream"
+    content_encoding: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class Storage(Protocol):
+    """Where problems and results lie as blobs, each in a container; both have URIs.
+
+    A URI with a signature is a key to what it names: it is never logged, and `uri.partition("?")[0]` is its name.
+    A blob that is not there raises `BlobNotFound`.
+    """
+
+    async def container(self, name: str) -> str:
+        """The URI of a container, signed where it needs to be. It is made if it is not there."""
+
+    async def upload(self, container_uri: str, name: str, blob: Blob) -> str:
+        """Put a new blob, and return its URI without a signature; raises `BlobExists`."""
+
+    async def stage(self, container_uri: str, name: str, block_id: str, data: bytes) -> None:
+        """Put a block of a blob, to be seen once it is committed."""
+
+    async def commit(self, container_uri: str, name: str, block_ids: Sequence[str], blob: Blob) -> str:
+        """Make a blob of blocks, in this order, with all of `blob` but its data; returns its URI without a signature.
+
+        A blob of that name is replaced.
+        """
+
+    async def download(self, uri: str) -> Blob:
+        """A blob by its URI, signed or not."""
+
+
 class Backend(Protocol):
     """A place that solves requests. All methods are called from one trio run.
 
     Unknown ids raise `JobNotFound`; a backend that has stopped raises `BackendUnavailable`.
     """
+
+    @property
+    def storage(self) -> Storage:
+        """Where the problems and results of its jobs lie."""
 
     async def submit(self, request: Request) -> JobRecord:
         """Put a job in the queue, waiting for room if it is full; first come, first served."""
@@ -167,10 +259,22 @@ class Backend(Protocol):
         """Submit and wait. Cancelling the call cancels the job, and waits for that."""
 
     def get(self, job_id: str) -> JobRecord:
-        """The job as it is now."""
+        """The job as it was last heard of."""
 
     def list(self) -> list[JobRecord]:
-        """All jobs known, oldest first."""
+        """All jobs heard of, oldest first."""
+
+    async def fetch(self, job_id: str) -> JobRecord:
+        """The job as it is now, whoever submitted it."""
+
+    async def fetch_all(self) -> builtins.list[JobRecord]:
+        """All jobs there are, whoever submitted them, oldest first."""
+
+    async def targets(self) -> builtins.list[Availability]:
+        """What solvers there are, and how busy each is."""
+
+    async def quotas(self) -> builtins.list[dict[str, Any]]:
+        """The limits on use, each by the service's names: dimension, scope, provider_id, utilization, holds, ..."""
 
     def statistics(self) -> Statistics:
         """How busy the backend is now."""

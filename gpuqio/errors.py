@@ -11,10 +11,14 @@
     │   └── InvalidFile                         a file that is not what its name says
     ├── QueueFull                               yours: more jobs than the queue admits; wait, or use `submit`
     ├── JobNotFound (KeyError)                  yours: no such job in this workspace
+    ├── BlobNotFound (KeyError)                 yours: no such blob or container, or no longer
+    ├── BlobExists (FileExistsError)            yours: a blob of that name is there, and is not replaced
     ├── JobFailed (RuntimeError)                a job that did not succeed was asked for its results
     ├── WaitTimeout (TimeoutError)              the job was not done when you stopped waiting for it
     ├── EngineUnavailable (RuntimeError)        this machine lacks what the engine needs
     ├── BackendUnavailable (RuntimeError)       this installation can't reach that backend
+    ├── RemoteError (RuntimeError)              a remote workspace refused a call, or gave no answer (`status`, `code`)
+    │   └── AuthenticationFailed                it does not accept the credential, or there is none
     └── PortalError (RuntimeError)              the background thread can't be used from here
 
 Input errors name the field and the value; nothing of the refused input is kept.
@@ -25,7 +29,10 @@ from __future__ import annotations
 from json import JSONDecodeError
 
 __all__ = [
+    "AuthenticationFailed",
     "BackendUnavailable",
+    "BlobExists",
+    "BlobNotFound",
     "EngineUnavailable",
     "GpuqioError",
     "InputError",
@@ -39,6 +46,7 @@ __all__ = [
     "MissingField",
     "PortalError",
     "QueueFull",
+    "RemoteError",
     "UnknownVariable",
     "WaitTimeout",
 ]
@@ -109,6 +117,14 @@ class JobNotFound(GpuqioError, KeyError):
     """This workspace knows no job of that id."""
 
 
+class BlobNotFound(GpuqioError, KeyError):
+    """Nothing lies at that URI: it was never put there, or its time was up."""
+
+
+class BlobExists(GpuqioError, FileExistsError):
+    """A blob of that name is there already. Choose another name; what is there is never overwritten."""
+
+
 class JobFailed(GpuqioError, RuntimeError):
     """Results were asked of a job that failed or was cancelled."""
 
@@ -123,6 +139,24 @@ class EngineUnavailable(GpuqioError, RuntimeError):
 
 class BackendUnavailable(GpuqioError, RuntimeError):
     """The backend asked for can't be reached from this installation."""
+
+
+class RemoteError(GpuqioError, RuntimeError):
+    """A remote workspace refused a call, or gave no answer within the time.
+
+    Attributes:
+        status: the HTTP status, 0 where there was no answer.
+        code: the service's word for it, such as ``"JobNotFound"``; "" where it gave none.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class AuthenticationFailed(RemoteError):
+    """The remote workspace does not accept the credential, or none could be had."""
 
 
 class PortalError(GpuqioError, RuntimeError):

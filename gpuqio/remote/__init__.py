@@ -1,0 +1,1 @@
+"""Azure Quantum over HTTP: the messages, which client and server share, and the client."""

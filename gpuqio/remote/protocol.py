@@ -1,10 +1,10 @@
 """The messages of Azure Quantum's data plane, both ways, and how its versions differ.
 
-No I/O, and no side: a client encodes what a server decodes. Names are the service's, in Python's spelling. What a message
-has besides is passed over, so that a newer service can still be talked to.
+No I/O, and no side: a client encodes what a server decodes. Names are the service's, in Python's spelling. What a
+message has besides is passed over, so that a newer service can still be talked to.
 
-Source: the public description of the quantum data plane (preview 2022-09-12), and the requests of azure-quantum 0.28 and
-3.13.
+Source: the public description of the quantum data plane (preview 2022-09-12), and the requests of azure-quantum 0.28
+and 3.13.
 """
 
 from __future__ import annotations

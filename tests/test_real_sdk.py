@@ -1,0 +1,85 @@
+"""The real Azure SDKs, unmodified, are clients of `gpuqio serve`.
+
+Each has an environment of its own, since 0.28 needs an older NumPy. `.ci/run` makes them and says where their Pythons
+are in GPUQIO_SDK_0_28 and GPUQIO_SDK_CURRENT.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import trustme
+
+PROGRAMS = Path(__file__).parent / "sdk"
+KEY = "a key that only the laptops of the lab know"
+
+
+class Address(NamedTuple):
+    url: str
+    key: str
+    environment: dict[str, str]
+
+
+def served(folder: Path, *options: str, key: str = "") -> Iterator[str]:
+    """The address of a server of its own, which is stopped at the end."""
+    environment = os.environ | ({"GPUQIO_SERVER_KEY": key} if key else {})
+    command = [sys.executable, "-m", "gpuqio", "serve", "--port", "0", "--data", str(folder), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        try:
+            assert "http" in line, f"The server did not start: {line!r}"
+            yield line[line.index("http") :].split()[0]
+        finally:
+            server.terminate()
+
+
+@pytest.fixture(scope="module")
+def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    for url in served(tmp_path_factory.mktemp("http")):
+        yield Address(url, "", {})
+
+
+@pytest.fixture(scope="module")
+def https(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    folder = tmp_path_factory.mktemp("https")
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    for blob in certificate.cert_chain_pems:
+        blob.write_to_path(folder / "certificate.pem", append=True)
+    options = ("--tls-cert", str(folder / "certificate.pem"), "--tls-key", str(folder / "key.pem"))
+    trusted = {name: str(folder / "authority.pem") for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")}
+    for url in served(folder / "data", *options, key=KEY):
+        yield Address(url, KEY, trusted)
+
+
+def run(program: str, variable: str, address: Address) -> None:
+    python = os.environ.get(variable)
+    if not python:
+        pytest.skip(f"{variable} does not say which Python has the SDK; .ci/run does")
+    environment = os.environ | address.environment | {"GPUQIO_TEST_URL": address.url, "GPUQIO_TEST_KEY": address.key}
+    ended = subprocess.run(
+        [python, str(PROGRAMS / program)], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert ended.returncode == 0, ended.stderr[-4000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["blocking.py", "asynchronous.py"])
+@pytest.mark.parametrize("protocol", ["http", "https"])
+def test_the_last_sdk_with_optimization(program: str, protocol: str, request: pytest.FixtureRequest) -> None:
+    run(program, "GPUQIO_SDK_0_28", request.getfixturevalue(protocol))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["http", "https"])
+def test_the_current_sdk(protocol: str, request: pytest.FixtureRequest) -> None:
+    run("current.py", "GPUQIO_SDK_CURRENT", request.getfixturevalue(protocol))

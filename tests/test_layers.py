@@ -28,7 +28,8 @@ LAYERS = [
     ["named_solvers"],
     ["engines"],
     ["backend"],
-    ["scheduler"],
+    ["storage"],
+    ["remote", "scheduler"],
     ["facade"],
     ["trio"],
     ["portal"],
@@ -44,7 +45,7 @@ LAYERS = [
 DOORS = {
     "asyncio": ["aio"],
     "cupy": ["engines"],
-    "msgspec": ["qio_json", "result"],
+    "msgspec": ["qio_json", "remote", "result"],
     "threading": ["engines", "portal"],
     "tqdm": ["cli"],
     "trio": ["cli", "portal", "scheduler", "trio"],

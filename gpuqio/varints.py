@@ -78,7 +78,7 @@ def decode_varints(data: bytes, ends: Lengths) -> tuple[npt.NDArray[np.int64], L
 
 
 def weave(*columns: tuple[Bytes, Lengths]) -> bytes:
-    """Bytes of columns, row by row: each column has its bytes (any,), and how many of them each row takes, int64 (m,)."""
+    """Bytes of columns, row by row: each column has its bytes (any,), and how many each row takes, int64 (m,)."""
     lengths = np.stack([lengths for _, lengths in columns], axis=1)
     starts = (np.cumsum(lengths) - lengths.ravel()).reshape(lengths.shape)
     woven = np.empty(int(lengths.sum()), np.uint8)

@@ -29,12 +29,12 @@ LAYERS = [
     ["named_solvers"],
     ["engines"],
     ["backend"],
-    ["storage"],
-    ["remote", "scheduler"],
+    ["blob_files"],
+    ["remote", "scheduler", "storage"],
     ["facade"],
     ["trio"],
     ["portal"],
-    ["aio", "blocking"],
+    ["aio", "blocking", "server"],
     ["job", "optimization", "target"],
     ["__init__"],
     ["cli"],
@@ -46,10 +46,12 @@ LAYERS = [
 DOORS = {
     "asyncio": ["aio"],
     "cupy": ["engines"],
-    "msgspec": ["qio_json", "remote", "result"],
+    "hypercorn": ["server"],
+    "msgspec": ["blob_files", "qio_json", "remote", "result", "server"],
+    "starlette": ["server"],
     "threading": ["engines", "portal"],
     "tqdm": ["cli"],
-    "trio": ["cli", "portal", "scheduler", "trio"],
+    "trio": ["cli", "portal", "scheduler", "server", "storage", "trio"],
 }
 
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -107,7 +107,7 @@ class Scheduler:
         return entry.record()
 
     def submit_nowait(self, request: Request) -> JobRecord:
-        """Put a job in the queue, or raise `QueueFull`. Its problems are at hand: reading one from the storage waits."""
+        """Put a job in the queue, or raise `QueueFull`. Its problems are at hand, none in the storage."""
         if self._broken:
             raise BackendUnavailable(self._broken)
         if not request.work.problems and (uri := request.envelope.input_data_uri) is not None:

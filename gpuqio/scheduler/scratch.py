@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from gpuqio.backend import Storage
+from gpuqio.storage import FolderStorage
 
 __all__ = ["scratch_storage"]
 
@@ -20,9 +21,7 @@ def scratch_storage() -> Storage:
 
 
 @cache
-def _storage_of(pid: int) -> Storage:
-    from gpuqio.storage import FolderStorage  # only where blobs are used
-
+def _storage_of(pid: int) -> FolderStorage:
     folder = Path(tempfile.mkdtemp(prefix="gpuqio-"))
     atexit.register(_remove, folder, pid)
     return FolderStorage(folder)

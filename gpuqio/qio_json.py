@@ -23,7 +23,7 @@ from gpuqio.errors import InvalidJson, InvalidProblem, InvalidTerm, MissingField
 from gpuqio.term_store import TermBlock, make_block
 from gpuqio.terms import MAX_FLOAT, MAX_ID, SlcTerm, Term
 
-__all__ = ["MAX_BYTES", "Document", "decode", "encode", "inflate"]
+__all__ = ["MAX_BYTES", "Document", "decode", "encode", "inflate", "read_variable"]
 
 MAX_BYTES = 1 << 32  # of inflated text: a hundred million terms
 _CHUNK = 1 << 16  # terms written at one time
@@ -94,7 +94,7 @@ def decode(data: str | bytes) -> Document:
         cost.type,
         _read_terms(cost.terms),
         [_read_slc(position, term) for position, term in enumerate(cost.terms_slc)],
-        None if config is None else {_read_key(key): _read_start(key, value) for key, value in config.items()},
+        None if config is None else {read_variable(key): _read_start(key, value) for key, value in config.items()},
     )
 
 
@@ -168,7 +168,8 @@ def _read_slc(position: int, term: _SlcTerm) -> SlcTerm:
         raise
 
 
-def _read_key(key: str) -> int:
+def read_variable(key: str) -> int:
+    """A key of an initial configuration."""
     if key.isascii() and key.isdigit() and len(key) <= len(str(MAX_ID)) and int(key) <= MAX_ID:
         return int(key)
     raise InvalidProblem(

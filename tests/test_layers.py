@@ -28,7 +28,7 @@ LAYERS = [
     ["named_solvers"],
     ["engines"],
     ["backend"],
-    ["scheduler"],
+    ["scheduler", "remote"],
     ["facade"],
     ["trio"],
     ["portal"],
@@ -44,10 +44,11 @@ LAYERS = [
 DOORS = {
     "asyncio": ["aio"],
     "cupy": ["engines"],
-    "msgspec": ["qio_json", "result"],
+    "httpx": ["remote"],
+    "msgspec": ["qio_json", "remote", "result"],
     "threading": ["engines", "portal"],
     "tqdm": ["cli"],
-    "trio": ["cli", "portal", "scheduler", "trio"],
+    "trio": ["cli", "portal", "remote", "scheduler", "trio"],
 }
 
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -21,6 +21,7 @@ from gpuqio.backend import Status
 __all__ = [
     "API_VERSIONS",
     "CURRENT",
+    "REPORT_KEY",
     "STATUSES",
     "ApiVersion",
     "Call",
@@ -43,6 +44,9 @@ __all__ = [
 
 SCOPE = "https://quantum.microsoft.com/.default"
 API_KEY_HEADER = "x-ms-quantum-api-key"
+
+REPORT_KEY = "gpuqio_report"
+"""Of a job's metadata: the JSON of its result's report, written by a server of gpuqio."""
 
 STATUSES = {
     "Waiting": Status.Waiting,

@@ -43,6 +43,7 @@ LAYERS = [
 # watched too: inside, trio is the way to run things at once, and these are other ways.
 DOORS = {
     "asyncio": ["aio"],
+    "azure": ["remote"],
     "cupy": ["engines"],
     "httpx": ["remote"],
     "msgspec": ["qio_json", "remote", "result"],

@@ -195,8 +195,14 @@ class Page(msgspec.Struct, Generic[Item], rename="camel", kw_only=True):
 
 
 def encode(message: Any) -> bytes:
-    """The JSON of a message."""
-    return msgspec.json.encode(message)
+    """The JSON of a message. What NumPy counts in is written as the numbers it is."""
+    return msgspec.json.encode(message, enc_hook=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise NotImplementedError(f"A {type(value).__name__} can't be sent.")
 
 
 M = TypeVar("M")

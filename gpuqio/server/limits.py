@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from gpuqio.errors import InvalidParameter, InvalidProblem
 from gpuqio.problem import Problem
@@ -29,6 +29,9 @@ class Limits:
         queued: jobs of a workspace that have not ended.
         rate: calls a second that one key, or one peer, may make for long; twice as many at once.
         keep_days: days for which ended jobs and their blobs are kept.
+
+    Raises:
+        InvalidParameter: one of them is not more than 0.
     """
 
     message_bytes: int = 2**22
@@ -41,6 +44,13 @@ class Limits:
     queued: int = 10_000
     rate: float = 1000.0
     keep_days: float = 30.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not (value := getattr(self, field.name)) > 0:
+                raise InvalidParameter(
+                    f"{field.name} must be more than 0; found {value}.", field=field.name, value=value
+                )
 
     def check_solver(self, solver: Solver) -> None:
         """Raise `InvalidParameter` (AZQ001) if its parameters ask for more than `work`."""

@@ -21,7 +21,8 @@ from gpuqio.backend import Backend, JobError, JobRecord, Request, Status
 from gpuqio.blob_files import BlobFiles
 from gpuqio.engines.base import Work
 from gpuqio.errors import JobNotFound
-from gpuqio.remote.protocol import ErrorData
+from gpuqio.remote.protocol import REPORT_KEY, ErrorData
+from gpuqio.remote.results import encode_report
 from gpuqio.result import Result
 from gpuqio.scheduler.crossing import job_error
 from gpuqio.server import items
@@ -33,7 +34,6 @@ from gpuqio.server.work import read_work, write_result
 
 __all__ = ["Runner"]
 
-REPORT_KEY = "gpuqio_report"
 JOBS_A_WORKER = 8
 READERS = 2  # problems that are read at once: each takes much more than its text
 REMEMBERED = 20
@@ -229,7 +229,7 @@ class Runner:
             if item is None or item.number != ticket.item.number:
                 return None
             job = item.job  # it may have been renamed meanwhile
-            report = {} if result is None else {REPORT_KEY: _report(result)}
+            report = {} if result is None else {REPORT_KEY: encode_report(result.report)}
             ended = replace(
                 item,
                 message=msgspec.structs.replace(
@@ -254,7 +254,3 @@ class Runner:
             self.recent.append((ended, None if result is None else result.cost))
         ticket.ended.set()
         self._change.set()
-
-
-def _report(result: Result) -> str:
-    return msgspec.json.encode(result.report.to_dict()).decode()

@@ -26,6 +26,7 @@ from gpuqio.solvers.base import Solver
 __all__ = ["RESULT_BLOB", "read_solver", "read_work", "write_result"]
 
 RESULT_BLOB = "rawOutputData"
+GZIP = b"\x1f\x8b"
 
 
 def read_solver(message: JobMessage, limits: Limits) -> Solver:
@@ -63,9 +64,9 @@ def _read_problem(item: Item, files: BlobFiles, limits: Limits) -> Problem:
             data = inflate(file.read(limits.problem_bytes + 1), limits.problem_bytes)
     except BlobNotFound:
         raise InvalidProblem("There is no blob at inputDataUri.", field="inputDataUri", code="AZQ102") from None
-    if data[257:262] == b"ustar":
-        raise InvalidProblem("Problems in protobuf can't be read yet. Send JSON.", field="inputDataUri", code="AZQ105")
-    return Problem.from_json(data)
+    if data.startswith(GZIP):
+        raise InvalidProblem("The problem is gzipped twice.", field="inputDataUri", code="AZQ105")
+    return Problem.deserialize(data)
 
 
 def write_result(item: Item, result: Result, files: BlobFiles, container: str) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "Statistics",
     "Status",
     "Storage",
+    "provider_of",
 ]
 
 
@@ -85,6 +86,12 @@ class Envelope:
     tags: Sequence[str] = ()
     cost_estimate: Any = None
     quantum_computing_data: Any = None
+
+
+def provider_of(target: str) -> str:
+    """Whose a target is: what stands before the first full stop of its id, and Microsoft where that says nothing."""
+    prefix = target.partition(".")[0]
+    return "Microsoft" if prefix in ("", "microsoft") else prefix
 
 
 @dataclass(frozen=True, slots=True)

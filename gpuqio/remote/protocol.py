@@ -21,6 +21,7 @@ from gpuqio.backend import Status
 __all__ = [
     "API_VERSIONS",
     "CURRENT",
+    "REPORT_KEY",
     "STATUSES",
     "ApiVersion",
     "Call",
@@ -43,6 +44,9 @@ __all__ = [
 
 SCOPE = "https://quantum.microsoft.com/.default"
 API_KEY_HEADER = "x-ms-quantum-api-key"
+
+REPORT_KEY = "gpuqio_report"
+"""Of a job's metadata: the JSON of its result's report, written by a server of gpuqio."""
 
 STATUSES = {
     "Waiting": Status.Waiting,
@@ -191,8 +195,14 @@ class Page(msgspec.Struct, Generic[Item], rename="camel", kw_only=True):
 
 
 def encode(message: Any) -> bytes:
-    """The JSON of a message."""
-    return msgspec.json.encode(message)
+    """The JSON of a message. What NumPy counts in is written as the numbers it is."""
+    return msgspec.json.encode(message, enc_hook=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise NotImplementedError(f"A {type(value).__name__} can't be sent.")
 
 
 M = TypeVar("M")

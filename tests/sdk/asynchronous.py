@@ -65,7 +65,7 @@ async def check_jobs() -> None:
 
 async def check_targets_and_quotas() -> None:
     where = workspace()
-    assert "microsoft.tabu.cpu" in {target.name for target in await where.get_targets()}
+    assert "microsoft.qmc.cpu" in {target.name for target in await where.get_targets()}
     assert isinstance(await where.get_quotas(), list)
 
 

@@ -68,7 +68,7 @@ def check_every_solver_of_microsoft() -> None:
         assert result["solutions"][0]["cost"] == SMALL_COST
         assert list(result["configuration"]) == ["0", "1", "2"]
         assert result["version"] == "1.0"
-        assert result["parameters"]["seed"] == 1
+        assert result["parameters"]["seed"] == solver.params["params"]["seed"]
 
 
 def check_other_providers() -> None:
@@ -131,8 +131,8 @@ def check_cancel() -> None:
 
 
 def check_targets_and_quotas() -> None:
-    names = {target.name for target in WORKSPACE.get_targets()}
-    assert {"microsoft.tabu.cpu", "microsoft.qmc.cpu", "1qbit.tabu", "toshiba.sbm.ising"} <= names, names
+    names = {target.name for target in WORKSPACE.get_targets()}  # Tabu without parameters is its other target
+    assert {"microsoft.tabu-parameterfree.cpu", "microsoft.qmc.cpu", "1qbit.tabu", "toshiba.sbm.ising"} <= names, names
     assert WORKSPACE.get_targets(name="microsoft.qmc.cpu").current_availability == "Available"
     assert all(target.name.startswith("1qbit") for target in WORKSPACE.get_targets(provider_id="1qbit"))
     target = WORKSPACE.get_targets(name="microsoft.tabu.cpu")
@@ -162,8 +162,8 @@ def check_streaming_problem() -> None:
 
 
 def check_grouped_and_protobuf() -> None:
-    grouped = Problem("grouped", problem_type=ProblemType.ising)
-    grouped.add_terms([SlcTerm([Term(c=3, indices=[0]), Term(c=2, indices=[1]), Term(c=-1, indices=[2])], c=2)])
+    square = SlcTerm([Term(c=3, indices=[0]), Term(c=2, indices=[1]), Term(c=-1, indices=[2])], c=2)
+    grouped = Problem("grouped", [square], problem_type=ProblemType.ising)
     assert annealing().optimize(grouped)["cost"] == 0.0
     packed = problem("packed", ProblemType.pubo)
     packed.content_type = ContentType.protobuf

@@ -21,7 +21,11 @@ WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Quantum/works
 OLD, NEW = "2022-09-12-preview", "2026-01-15-preview"
 PT = "microsoft.paralleltempering.cpu"
 
-CHAIN = {"type": "ising", "version": "1.0", "terms": [{"c": 1, "ids": [0, 1]}, {"c": -2.5, "ids": [1, 2]}]}
+CHAIN: dict[str, Any] = {
+    "type": "ising",
+    "version": "1.0",
+    "terms": [{"c": 1, "ids": [0, 1]}, {"c": -2.5, "ids": [1, 2]}],
+}
 """Its lowest cost is -3.5."""
 
 QUICK = {"params": {"sweeps": 10, "seed": 1}}
@@ -109,6 +113,6 @@ async def a_server(
 ) -> AsyncIterator[Client]:
     """A server without sockets for the length of the block, and a client of it."""
     async with open_service(root, Limits(**limits), keys, "cpu") as service:
-        transport = httpx.ASGITransport(make_app(service))  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(make_app(service))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8470") as http:
             yield Client(service, http, version)

@@ -62,7 +62,7 @@ async def test_other_providers_write_their_own_results(
 
 
 async def test_problems_come_as_json_gzipped_or_not_or_as_protobuf(tmp_path: Path) -> None:
-    terms = [Term(c=term["c"], indices=term["ids"]) for term in CHAIN["terms"]]  # type: ignore[attr-defined]
+    terms = [Term(c=term["c"], indices=term["ids"]) for term in CHAIN["terms"]]
     problem = Problem("a chain", terms, problem_type=ProblemType.ising, content_type=ContentType.protobuf)
     async with a_server(tmp_path) as client:
         costs = []

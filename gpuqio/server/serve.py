@@ -108,8 +108,9 @@ async def serve(
             listening = await nursery.start(
                 partial(hypercorn.trio.serve, app, _config(address), shutdown_trigger=stop.wait, mode="asgi")
             )
-        except OSError as error:
-            raise InvalidParameter(f"This can't listen at {address.host}:{address.port}: {error}.") from error
+        except* OSError as errors:
+            reason = errors.exceptions[0]
+            raise InvalidParameter(f"This can't listen at {address.host}:{address.port}: {reason}.") from reason
         announce(f"gpuqio serves {', '.join(listening)} on {service.device}")
         await stop.wait()
 

@@ -152,8 +152,19 @@ def _serve(options: argparse.Namespace) -> int:
     address = Address(host=options.host, port=options.port, tls_cert=options.tls_cert, tls_key=options.tls_key)
     keys = read_keys(options.key_file)
     address.check(keys, insecure=options.insecure)
-    trio.run(serve, options.data, address, limits, keys, options.engine, partial(print, file=sys.stderr, flush=True))
+    announce = partial(print, file=sys.stderr, flush=True)
+    try:
+        trio.run(serve, options.data, address, limits, keys, options.engine, announce)
+    except BaseExceptionGroup as group:
+        raise _alone(group) from group
     return SOLVED
+
+
+def _alone(error: BaseException) -> BaseException:
+    """The error in nested groups of one, as nurseries raise it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _info(_: argparse.Namespace) -> int:

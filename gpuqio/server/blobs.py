@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -209,11 +209,12 @@ async def _receive(ask: _Ask, file: BinaryIO) -> None:
     bound = ask.service.limits.problem_bytes
     size = int(ask.request.headers.get("content-length", 0))
     received = 0
-    async for piece in ask.request.stream():
-        received += len(piece)
-        if max(received, size) > bound:
-            raise Refusal(413, "RequestBodyTooLarge", f"A blob or a block has at most {bound} bytes here.")
-        await _in_thread(file.write, piece)
+    async with aclosing(ask.request.stream()) as stream:
+        async for piece in stream:
+            received += len(piece)
+            if max(received, size) > bound:
+                raise Refusal(413, "RequestBodyTooLarge", f"A blob or a block has at most {bound} bytes here.")
+            await _in_thread(file.write, piece)
 
 
 def _properties(ask: _Ask) -> Properties:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -81,11 +82,12 @@ def _version(request: Request) -> ApiVersion:
 async def read_body(request: Request, bound: int) -> bytes:
     """The whole body. Raises `Refusal`: 413, it is longer than `bound`."""
     pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > bound:
-            raise Refusal(413, "RequestBodyTooLarge", f"The body must have at most {bound} bytes.")
-        pieces.append(piece)
+    async with aclosing(request.stream()) as stream:
+        async for piece in stream:
+            size += len(piece)
+            if size > bound:
+                raise Refusal(413, "RequestBodyTooLarge", f"The body must have at most {bound} bytes.")
+            pieces.append(piece)
     return b"".join(pieces)
 
 

@@ -96,14 +96,21 @@ async def serve(
         root, limits, keys, engine: as of `open_service`.
         address: where to listen.
         announce: told, in a line, when clients can come.
+
+    Raises:
+        InvalidParameter: it can't listen there, or another server uses the folder.
     """
     stop = trio.Event()
     async with open_service(root, limits, keys, engine) as service, trio.open_nursery() as nursery:
         nursery.start_soon(_heed_signals, stop)
         app: Any = make_app(service)  # hypercorn's types and Starlette's are not the same words for it
-        listening = await nursery.start(
-            partial(hypercorn.trio.serve, app, _config(address), shutdown_trigger=stop.wait, mode="asgi")
-        )
+        try:
+            listening = await nursery.start(
+                partial(hypercorn.trio.serve, app, _config(address), shutdown_trigger=stop.wait, mode="asgi")
+            )
+        except* OSError as errors:
+            reason = errors.exceptions[0]
+            raise InvalidParameter(f"This can't listen at {address.host}:{address.port}: {reason}.") from reason
         announce(f"gpuqio serves {', '.join(listening)} on {service.device}")
         await stop.wait()
 
@@ -124,6 +131,7 @@ def _config(address: Address) -> Config:
     config.read_timeout = READ_TIMEOUT
     config.graceful_timeout = DRAIN_TIMEOUT
     config.include_server_header = False
+    config.loglevel = "WARNING"
     return config
 
 

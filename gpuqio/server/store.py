@@ -92,7 +92,7 @@ def _answer(connection: sqlite3.Connection, questions: list[_Question]) -> None:
     If they can't be committed, all of them get the reason.
     """
     try:
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("BEGIN")
         for question in questions:
             connection.execute("SAVEPOINT question")
             try:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import trustme
+
+from tests.a_server_process import ServerProcess
 
 PROGRAMS = Path(__file__).parent / "sdk"
 KEY = "a key that only the laptops of the lab know"
@@ -26,24 +27,10 @@ class Address(NamedTuple):
     environment: dict[str, str]
 
 
-def served(folder: Path, *options: str, key: str = "") -> Iterator[str]:
-    """The address of a server of its own, which is stopped at the end."""
-    environment = os.environ | ({"GPUQIO_SERVER_KEY": key} if key else {})
-    command = [sys.executable, "-m", "gpuqio", "serve", "--port", "0", "--data", str(folder), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
-        assert server.stdout is not None
-        line = server.stdout.readline()
-        try:
-            assert "http" in line, f"The server did not start: {line!r}"
-            yield line[line.index("http") :].split()[0]
-        finally:
-            server.terminate()
-
-
 @pytest.fixture(scope="module")
 def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
-    for url in served(tmp_path_factory.mktemp("http")):
-        yield Address(url, "", {})
+    with ServerProcess(tmp_path_factory.mktemp("http")) as server:
+        yield Address(server.url, "", {})
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +42,14 @@ def https(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     certificate.private_key_pem.write_to_path(folder / "key.pem")
     for blob in certificate.cert_chain_pems:
         blob.write_to_path(folder / "certificate.pem", append=True)
-    options = ("--tls-cert", str(folder / "certificate.pem"), "--tls-key", str(folder / "key.pem"))
+    key_file = folder / "keys"
+    key_file.touch(mode=0o600)
+    key_file.write_text(KEY)
+    options = ("--tls-cert", "certificate.pem", "--tls-key", "key.pem", "--key-file", "keys")
+    paths = [word if word.startswith("--") else str(folder / word) for word in options]
     trusted = {name: str(folder / "authority.pem") for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")}
-    for url in served(folder / "data", *options, key=KEY):
-        yield Address(url, KEY, trusted)
+    with ServerProcess(folder / "data", *paths) as server:
+        yield Address(server.url, KEY, trusted)
 
 
 def run(program: str, variable: str, address: Address) -> None:

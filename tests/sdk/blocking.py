@@ -99,10 +99,15 @@ def check_submit_wait_and_details() -> None:
 
 
 def check_lists_pages_and_filters() -> None:
-    names = [f"listed {n:02d}" for n in range(23)]  # the test's server has ten a page
+    names = [f"listed {n:02d}" for n in range(9)]
     jobs = [annealing().submit(problem(name)) for name in names]
+    url = problem().upload(WORKSPACE, blob_name="listed")
+    jobs += [annealing().submit(url) for _ in range(95)]  # with them more than a page
     for job in jobs:
         job.wait_until_completed(print_progress=False)
+    everything = [job.id for job in WORKSPACE.list_jobs()]
+    assert {job.id for job in jobs} <= set(everything)
+    assert len(set(everything)) == len(everything)
     listed = WORKSPACE.list_jobs(name_match="^listed")
     assert sorted(job.details.name for job in listed) == names
     assert len({job.id for job in listed}) == len(names)

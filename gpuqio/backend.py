@@ -152,6 +152,8 @@ class JobRecord:
         request: what was asked for; None for a job of a remote workspace that was not submitted from here. Once the
             job has ended, `request.work.problems` is empty: records are kept long, problems are large.
         envelope: what the service writes on it.
+        lowest_cost: the lowest cost found so far, to within the rounding of coefficients; None where that is not
+            known, as for several problems, or once the job has ended.
     """
 
     id: str
@@ -167,6 +169,7 @@ class JobRecord:
     results: Sequence[Result] | None
     request: Request | None
     envelope: Envelope = Envelope()
+    lowest_cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,10 @@ class FakeRun:
     def predicted_seconds(self) -> float:
         return self.remaining if self.solver.predictable else math.inf
 
+    @property
+    def lowest_cost(self) -> float | None:
+        return None
+
 
 @dataclass(eq=False)
 class FakeEngine:

@@ -17,7 +17,7 @@ import trustme
 
 from tests.a_server_process import ServerProcess
 
-PROGRAMS = Path(__file__).parent / "sdk"
+ROOT = Path(__file__).parents[1]
 KEY = "a key that only the laptops of the lab know"
 
 
@@ -56,15 +56,15 @@ def run(program: str, variable: str, address: Address) -> None:
     python = os.environ.get(variable)
     if not python:
         pytest.skip(f"{variable} does not say which Python has the SDK; .ci/run does")
-    environment = os.environ | address.environment | {"GPUQIO_TEST_URL": address.url, "GPUQIO_TEST_KEY": address.key}
-    ended = subprocess.run(
-        [python, str(PROGRAMS / program)], env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
+    told = {"GPUQIO_TEST_URL": address.url, "GPUQIO_TEST_KEY": address.key}
+    command = [python, "-m", f"tests.sdk.{program}"]
+    environment = os.environ | address.environment | told
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr[-4000:]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program", ["blocking.py", "asynchronous.py"])
+@pytest.mark.parametrize("program", ["blocking", "asynchronous"])
 @pytest.mark.parametrize("protocol", ["http", "https"])
 def test_the_last_sdk_with_optimization(program: str, protocol: str, request: pytest.FixtureRequest) -> None:
     run(program, "GPUQIO_SDK_0_28", request.getfixturevalue(protocol))
@@ -73,4 +73,4 @@ def test_the_last_sdk_with_optimization(program: str, protocol: str, request: py
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["http", "https"])
 def test_the_current_sdk(protocol: str, request: pytest.FixtureRequest) -> None:
-    run("current.py", "GPUQIO_SDK_CURRENT", request.getfixturevalue(protocol))
+    run("current", "GPUQIO_SDK_CURRENT", request.getfixturevalue(protocol))

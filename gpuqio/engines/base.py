@@ -45,6 +45,14 @@ class Run(Protocol):
         An engine that advances runs side by side counts a run's part of that, and no more than its part of a slice.
         """
 
+    @property
+    def lowest_cost(self) -> float | None:
+        """The lowest cost found so far, to within the rounding of coefficients, while one problem is being solved.
+
+        None for several problems, and where nothing is known yet. It may be asked from any thread, also while a worker
+        advances the run, and is then what was known a moment ago.
+        """
+
 
 R = TypeVar("R", bound=Run)
 

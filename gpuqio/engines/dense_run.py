@@ -101,6 +101,10 @@ class DenseRun:
         return self._begun == len(self._pack)
 
     @property
+    def lowest_cost(self) -> None:
+        return None  # of several problems
+
+    @property
     def predicted_seconds(self) -> float:
         """Of all that is left."""
         left = len(self._pack) - self._begun

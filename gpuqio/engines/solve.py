@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from gpuqio.engines.ensemble import NOTHING_FOUND
 from gpuqio.errors import InvalidProblem
 from gpuqio.pack import Layout, canonical, lay_out, reduced, whole
 from gpuqio.problem import Problem
@@ -145,6 +146,15 @@ class Solve(Generic[C]):
             self._ended.append(_work(chains))
             self._begin(stage)
 
+    @property
+    def lowest_cost(self) -> float | None:
+        """Of what its chains have visited, as coefficients were rounded; None where there are no chains."""
+        known = (chains.lowest for chains in (self._best, self.chains) if chains is not None)
+        lowest = min(known, default=NOTHING_FOUND)
+        if lowest == NOTHING_FOUND:
+            return None
+        return self.layout.problem.constant + self.layout.fixed.unit * lowest
+
     def result(self, engine: str, device: str, reason: StopReason | None) -> Result:
         """The best so far. `reason` says why, if it has not ended by itself."""
         stop_reason, shape = self.stop_reason or reason or StopReason.COMPLETED, self._solver.shape
@@ -247,6 +257,10 @@ class SolveRun(Generic[C]):
     def predicted_seconds(self) -> float:
         """Of the current stages. A parameter-free search may add more."""
         return sum(map(self._predict, self.solves))
+
+    @property
+    def lowest_cost(self) -> float | None:
+        return self.solves[0].lowest_cost if len(self.solves) == 1 else None
 
 
 def _work(chains: Chains) -> tuple[int, int, int]:

@@ -72,6 +72,7 @@ class Entry:
             results=self.results,
             request=request,
             envelope=request.envelope,
+            lowest_cost=None if self.run is None else self.run.lowest_cost,
         )
 
     @property

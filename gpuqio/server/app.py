@@ -33,6 +33,7 @@ def make_app(service: Service) -> Gate:
 
 
 def _routes() -> Iterator[BaseRoute]:
+    yield Route("/", status.page, methods=["GET"])
     yield Route("/healthz", status.health, methods=["GET"])
     yield Route("/metrics", status.metrics, methods=["GET"])
     yield Route("/status.json", status.status, methods=["GET"])

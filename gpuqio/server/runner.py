@@ -100,9 +100,13 @@ class Runner:
         return sum(self._waits) / max(1, len(self._waits))
 
     @property
-    def working(self) -> list[Item]:
-        """The jobs in work, as they are now."""
-        return [self.now(ticket.item) for ticket in self._working.values()]
+    def working(self) -> list[tuple[Item, float | None]]:
+        """The jobs in work, as they are now, each with the lowest cost found so far, where that is known."""
+        return [(self.now(ticket.item), self._lowest_cost(ticket)) for ticket in self._working.values()]
+
+    def _lowest_cost(self, ticket: _Ticket) -> float | None:
+        record = self._record(ticket)
+        return None if record is None else record.lowest_cost
 
     def executing(self, account: str) -> list[int]:
         """The numbers of an account's jobs that execute now."""
@@ -112,13 +116,8 @@ class Runner:
     def now(self, item: Item) -> Item:
         """An item of the store with what has happened to it since."""
         ticket = self._working.get(item.number)
-        if ticket is None or not ticket.running_id:
-            return item
-        try:
-            record = self._backend.get(ticket.running_id)
-        except JobNotFound:  # it has ended, and is about to be written down
-            return item
-        if record.began is None:
+        record = None if ticket is None else self._record(ticket)
+        if ticket is None or record is None or record.began is None:
             return item
         return replace(
             item,
@@ -129,6 +128,15 @@ class Runner:
                 is_cancelling=ticket.cancelled,
             ),
         )
+
+    def _record(self, ticket: _Ticket) -> JobRecord | None:
+        """What the scheduler knows of a job; nothing before it has it, and once it has forgotten it."""
+        if not ticket.running_id:
+            return None
+        try:
+            return self._backend.get(ticket.running_id)
+        except JobNotFound:  # it has ended, and is about to be written down
+            return None
 
     def add(self, item: Item) -> None:
         """Put a job, which is in the store as Waiting, in the queue."""

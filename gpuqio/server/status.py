@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -16,12 +17,25 @@ if TYPE_CHECKING:
     from gpuqio.server.gate import Gate
     from gpuqio.server.service import Service
 
-__all__ = ["health", "metrics", "status"]
+__all__ = ["health", "metrics", "page", "status"]
+
+PAGE = (files("gpuqio.server") / "page.html").read_bytes()
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 async def health(request: Request) -> Response:
     """That it answers, and what it is."""
     return answer({"status": "ok", "version": __version__})
+
+
+async def page(request: Request) -> Response:
+    """The page for people; it reads `status` from time to time."""
+    return Response(PAGE, headers=PAGE_HEADERS, media_type="text/html; charset=utf-8")
 
 
 async def status(request: Request) -> Response:
@@ -39,7 +53,7 @@ async def status(request: Request) -> Response:
             "limit": service.limits.queued,
             "averageWait": runner.average_wait,
             "ended": {status.value: number for status, number in runner.ended.items()},
-            "running": [_brief(item) for item in runner.working],
+            "running": [{**_brief(item), "cost": cost} for item, cost in runner.working],
             "recent": [{**_brief(item), "cost": cost} for item, cost in reversed(runner.recent)],
         }
     )

@@ -6,7 +6,7 @@ import asyncio
 import os
 import warnings
 
-from programs import IDS, SMALL, SMALL_COST, URL, AsyncCredential, run
+from tests.sdk.programs import IDS, SMALL, SMALL_COST, URL, AsyncCredential, run
 
 os.environ["AZURE_QUANTUM_BASEURL"] = URL  # read when azure.quantum is imported
 warnings.simplefilter("ignore")

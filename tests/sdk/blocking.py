@@ -7,7 +7,7 @@ import warnings
 from datetime import date
 from typing import Any
 
-from programs import IDS, SMALL, SMALL_COST, URL, Credential, run
+from tests.sdk.programs import IDS, SMALL, SMALL_COST, URL, Credential, raises, run
 
 os.environ["AZURE_QUANTUM_BASEURL"] = URL  # read when azure.quantum is imported
 warnings.simplefilter("ignore")
@@ -76,7 +76,9 @@ def check_other_providers() -> None:
     assert tabu["solutions"][0]["cost"] == SMALL_COST
     assert set(tabu["solutions"][0]["configuration"].values()) <= {"1", "-1"}
     assert PathRelinkingSolver(WORKSPACE, seed=1).optimize(problem())["solutions"][0]["cost"] == SMALL_COST
-    assert PticmSolver(WORKSPACE, seed=1, num_sweeps_per_run=20).optimize(problem())["solutions"][0]["cost"] == SMALL_COST
+    assert (
+        PticmSolver(WORKSPACE, seed=1, num_sweeps_per_run=20).optimize(problem())["solutions"][0]["cost"] == SMALL_COST
+    )
     toshiba = SimulatedBifurcationMachine(WORKSPACE, steps=100, loops=2).optimize(problem())
     assert toshiba["solutions"][0]["cost"] == SMALL_COST
 
@@ -124,12 +126,8 @@ def check_cancel() -> None:
     cancelled.wait_until_completed(print_progress=False)
     assert cancelled.details.status == JobStatus.CANCELLED.value
     assert cancelled.details.cancellation_time is not None
-    try:
+    with raises(RuntimeError, "Cancelled"):
         cancelled.get_results()
-    except RuntimeError as error:
-        assert "Cancelled" in str(error)
-    else:
-        raise AssertionError("a cancelled job gave results")
     finished = annealing().submit(problem())
     finished.wait_until_completed(print_progress=False)
     assert WORKSPACE.cancel_job(finished).details.status == "Succeeded"
@@ -195,12 +193,8 @@ def check_sessions() -> None:
 
 
 def check_refusals() -> None:
-    try:
+    with raises(ResourceNotFoundError, "JobNotFound"):
         WORKSPACE.get_job("00000000-0000-0000-0000-000000000000")
-    except ResourceNotFoundError as error:
-        assert "JobNotFound" in str(error)
-    else:
-        raise AssertionError("a job that never was has been found")
     job = annealing(beta_start=-1.0).submit(problem())
     job.wait_until_completed(print_progress=False)
     assert job.details.status == "Failed"

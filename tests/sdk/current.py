@@ -11,7 +11,8 @@ import json
 from azure.core.credentials import AzureKeyCredential
 from azure.quantum import Job, Workspace
 from azure.quantum.target import Target
-from programs import IDS, KEY, SMALL, SMALL_COST, URL, run
+
+from tests.sdk.programs import IDS, KEY, SMALL, SMALL_COST, URL, run
 
 WORKSPACE = Workspace(**IDS, credential=AzureKeyCredential(KEY or "anything"), _quantum_endpoint=URL)
 

@@ -9,7 +9,8 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 URL = os.environ["GPUQIO_TEST_URL"]
@@ -51,6 +52,18 @@ class AsyncCredential(Credential):
 
     async def close(self) -> None:  # type: ignore[override]
         pass
+
+
+@contextmanager
+def raises(kind: type[Exception], text: str) -> Iterator[None]:
+    """Holds when the block raises this kind of exception, with the text in its message."""
+    try:
+        yield
+    except kind as error:
+        if text not in str(error):
+            raise
+    else:
+        raise AssertionError(f"No {kind.__name__} was raised.")
 
 
 def run(module: Mapping[str, Any]) -> None:

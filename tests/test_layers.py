@@ -28,7 +28,8 @@ LAYERS = [
     ["named_solvers"],
     ["engines"],
     ["backend"],
-    ["scheduler"],
+    ["remote", "scheduler"],
+    ["dispatch"],
     ["facade"],
     ["trio"],
     ["portal"],
@@ -44,10 +45,10 @@ LAYERS = [
 DOORS = {
     "asyncio": ["aio"],
     "cupy": ["engines"],
-    "msgspec": ["qio_json", "result"],
+    "msgspec": ["qio_json", "remote", "result"],
     "threading": ["engines", "portal"],
     "tqdm": ["cli"],
-    "trio": ["cli", "portal", "scheduler", "trio"],
+    "trio": ["cli", "dispatch", "portal", "scheduler", "trio"],
 }
 
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -106,6 +106,7 @@ class Policy:
         self._interrupted: OrderedDict[int, None] = OrderedDict()
         self._deadlines: list[tuple[float, int, Job]] = []  # heap; the middle one breaks ties
         self._arrivals = count()
+        self._begun: set[Job] = set()  # and neither ended nor cancelled
         self._usual = 0.0  # seconds of a worker that recent jobs took; 0 while none is known
         self._now = -math.inf  # at the last decision: deadlines up to then are off the heap
         self._count: Counter[State] = Counter()
@@ -238,12 +239,15 @@ class Policy:
 
     @property
     def predicted_wait(self) -> float:
-        """Seconds until a job admitted now would begin, taking each for as long as recent ones, and those begun for
-        half done. 0.0 where a worker is free."""
+        """Seconds until a job admitted now would begin, if all were equal: the work ahead of it, shared by all workers.
+
+        A run takes as long as it was predicted to at its last slice; a job of which nothing is known takes as long as
+        recent ones, and is half done if it has begun. 0.0 where a worker is free. Costs O(jobs executing).
+        """
         if self.busy < self.workers and not self.waiting:
             return 0.0
-        ahead = self.waiting + self.submitting + self.executing / 2
-        return ahead * self._usual / self.workers
+        begun = sum(job.predicted if math.isfinite(job.predicted) else self._usual / 2 for job in self._begun)
+        return (begun + (self.waiting + self.submitting) * self._usual) / self.workers
 
     def ended(self, state: State) -> int:
         """How many jobs have ever come to this final state."""
@@ -269,6 +273,10 @@ class Policy:
         self._count[job.state] += 1
         if before.is_final:
             return
+        if job.state is State.EXECUTING:
+            self._begun.add(job)
+        else:
+            self._begun.discard(job)
         if job.state is State.CANCELLING:
             self._turns.remove(job)
         elif job.state.is_final:

@@ -92,6 +92,8 @@ def test_a_remote_that_may_not_be_used_is_not(policy: Policy, place: Place) -> N
     assert policy.decide(a_view(BUSY, out=1)) is place
     bound = replace(cast(Any, policy), budget=Budget(jobs=10, seconds=60, cost=2.5))
     assert bound.decide(a_view(BUSY, spent=Spent(9, 59.9, 2.4))) is place
+    assert bound.decide(a_view(BUSY, spent=Spent(jobs=6), jobs=4)) is place
+    assert bound.decide(a_view(BUSY, spent=Spent(jobs=7), jobs=4)) is Place.LOCAL
     for spent in (Spent(10, 0, 0), Spent(0, 60, 0), Spent(0, 0, 2.5)):
         assert bound.decide(a_view(BUSY, spent=spent)) is Place.LOCAL
 
@@ -475,7 +477,7 @@ async def test_no_more_jobs_are_sent_than_the_budget_has(autojump_clock: Clock) 
             places.backend.submit_nowait(a_request(str(number), priority=1))
         for number in range(5):
             await places.backend.wait(str(number))
-        assert [request.job_id for request in places.remote.requests] == ["0", "1"]
+        assert {request.job_id for request in places.remote.requests} == {"0", "1"}  # tasks begin in any order
 
 
 async def test_seconds_are_counted_while_a_job_is_out_and_afterwards(autojump_clock: Clock) -> None:
@@ -531,14 +533,15 @@ async def test_one_problem_without_a_seed_gets_one_before_it_goes_anywhere(autoj
         await places.backend.submit(many)
         await trio.sleep(0.01)
         assert places.remote.requests[-1].work.solver.seed is None  # each problem gets one of its own
+        assert places.backend.statistics().spent.jobs == 4
 
 
 async def test_a_place_is_not_told_of_anothers_storage(autojump_clock: Clock) -> None:
-    lies = Envelope(container_uri="local:/job-a", output_data_uri="local:/job-a/out", session_id="s")
+    lies = Envelope(container_uri="local:/job-a", output_data_uri="local:/job-a/out", tags=("t",))
     async with two_places(Race()) as places:
         await places.backend.submit(a_request("a", envelope=lies))
         await trio.sleep(0.01)
-        assert places.remote.requests[0].envelope == Envelope(session_id="s")
+        assert places.remote.requests[0].envelope == Envelope(tags=("t",))
         here = places.local.get("a").request
         assert here is not None
         assert here.envelope == lies
@@ -549,6 +552,7 @@ async def test_where_a_problem_lies_as_a_blob_there_it_is_solved(autojump_clock:
         blob = a_request("a")
         blob = replace(blob, work=replace(blob.work, problems=()), envelope=Envelope(input_data_uri="local:/x"))
         await places.backend.submit(blob)
+        await places.backend.submit(a_request("b", envelope=Envelope(session_id="s")))
         assert places.remote.requests == []
     async with two_places(RemoteOnly()) as places:
         assert places.backend.storage == cast(Any, "the remote storage")
@@ -650,6 +654,6 @@ async def test_a_batch_over_two_places_has_the_answers_of_one(
     assert isinstance(backend, DispatchBackend)
     said = backend.statistics()
     assert said.sent >= 3
-    assert (said.resting > 0) == dies
+    assert (backend._runner.breaker.failures > 0) == dies
     assert (said.returned > 0) == (dies and isinstance(policy, Overflow))
     assert remote.running == []

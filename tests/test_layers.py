@@ -22,6 +22,7 @@ LAYERS = [
     ["term_store"],
     ["configurations", "evaluation", "matrices", "npz", "qio_json", "result", "shapes", "varints"],
     ["qio_protobuf"],
+    ["problem_forms"],
     ["problem"],
     ["batch", "batch_result", "formats"],
     ["pack"],
@@ -49,7 +50,7 @@ DOORS = {
     "hypercorn": ["server"],
     "msgspec": ["blob_files", "qio_json", "remote", "result", "server"],
     "starlette": ["server"],
-    "threading": ["engines", "portal"],
+    "threading": ["engines", "portal", "trio"],
     "tqdm": ["cli"],
     "trio": ["cli", "portal", "scheduler", "server", "storage", "trio"],
 }

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
-from gpuqio.backend import Backend, JobRecord, Request
+from gpuqio.backend import Availability, Backend, Envelope, JobRecord, Request
 from gpuqio.batch import DenseBatch, as_dense, is_matrix
 from gpuqio.batch_result import DenseResults
 from gpuqio.engines.base import Work
 from gpuqio.engines.choice import engine_name
 from gpuqio.errors import BackendUnavailable, InputError, InvalidParameter, InvalidProblem, JobFailed
 from gpuqio.facade.solvers import SOLVERS
-from gpuqio.facade.target import AnySolver, Solver, Target, specification
+from gpuqio.facade.target import AnyProblem, AnySolver, Solver, Target, specification
 from gpuqio.problem import Problem
 from gpuqio.result import Result
 from gpuqio.scheduler.local import local_backend
+from gpuqio.solvers import parse
 from gpuqio.solvers.base import Solver as Specification
 
-__all__ = ["BaseWorkspace", "Chunk", "results_of"]
+__all__ = ["BaseWorkspace", "Chunk", "as_it_is", "results_of"]
 
 RESOURCE_ID = re.compile(
     r"^/subscriptions/([a-fA-F0-9-]*)/resourceGroups/([^\s/]*)/providers/Microsoft\.Quantum/Workspaces/([^\s/]*)$",
@@ -146,17 +147,45 @@ class BaseWorkspace:
         self._reached = True
         return backend
 
-    def _request(self, problem: Problem, solver: AnySolver) -> Request:
+    def _request(self, problem: AnyProblem, solver: AnySolver) -> Request:
+        if isinstance(problem, str):
+            return self._request_at(problem, "Optimization problem", solver)
+        if not isinstance(problem, Problem):
+            if getattr(problem, "uploaded_blob_uri", None) is None:
+                raise InvalidProblem(
+                    "Cannot submit problem: should be of type str, Problem or have uploaded_blob_uri attribute; found "
+                    f"{type(problem).__name__}.",
+                    field="problem",
+                    value=problem,
+                )
+            return self._request_at(str(problem.uploaded_blob_uri), problem.name, solver)
         _check(problem, solver)
         spec, params = specification(solver)
         return Request(
-            work=Work((_as_it_is(problem),), spec),
+            work=Work((as_it_is(problem),), spec),
             name=str(problem.name),
             params=params,
             target=spec.target,
             owner=self._owner,
             threads=self.threads,
+            envelope=_envelope(solver),
         )
+
+    def _request_at(self, uri: str, name: str, solver: AnySolver) -> Request:
+        """For a problem that lies in the storage."""
+        spec, params = specification(solver)
+        envelope = replace(_envelope(solver), input_data_uri=uri)
+        return Request(Work((), spec), name, params, spec.target, 0, self._owner, self.threads, envelope=envelope)
+
+    def _request_by_wire(
+        self, name: str, target: str, params: Mapping[str, Any], envelope: Envelope, job_id: str | None
+    ) -> Request:
+        """For a problem that lies in the storage, and a solver of which there is a target id and parameters."""
+        given = params.get("params", params)
+        request = Request(
+            Work((), parse(target, given)), name, params, target, 0, self._owner, self.threads, envelope=envelope
+        )
+        return request if job_id is None else replace(request, job_id=job_id)
 
     def _chunks(self, problems: Iterable[Problem], solver: AnySolver, at_least: int) -> Iterator[Chunk]:
         """Cut a batch into even chunks of at most `PROBLEMS_A_CHUNK`, made as they are asked for.
@@ -182,18 +211,35 @@ class BaseWorkspace:
                 )
             before += total
 
-    def _look_up(self, target: Target[Any]) -> None:
+    def _look_up(self, target: Target[Any], available: Iterable[Availability]) -> None:
         name, provider = target.name, target.provider_id
-        if not any(name.lower() in solver.target_names for solver in SOLVERS):
+        found = [state for state in available if state.target.lower() == name.lower()]
+        if found:
+            _note(target, found[0])
+        else:
             raise InvalidParameter(
                 f"Cannot refresh the Target status: target '{name}' of provider '{provider}' not found.",
                 field="name",
                 value=name,
             )
 
-    def _targets(self, name: str | None, provider_id: str | None) -> Solver[Any] | list[Solver[Any]]:
-        offered: list[Solver[Any]] = [s(self) for s in SOLVERS if name is None or name.lower() in s.target_names]
-        found = [s for s in offered if provider_id is None or provider_id.lower() == s.provider_id.lower()]
+    def _targets(
+        self, available: Iterable[Availability], name: str | None, provider_id: str | None
+    ) -> Target[Any] | list[Target[Any]]:
+        """One of each class; the parameter-free ids are those of classes that have another one too."""
+        workspace: Any = self
+        found: list[Target[Any]] = []
+        for state in available:
+            same_name = name.lower() == state.target.lower() if name else "parameterfree" not in state.target.lower()
+            if same_name and (provider_id is None or provider_id.lower() == state.provider_id.lower()):
+                kind = next((solver for solver in SOLVERS if state.target.lower() in solver.target_names), None)
+                target = (
+                    Target(workspace, state.target, provider_id=state.provider_id) if kind is None else kind(workspace)
+                )
+                _note(target, state)
+                found.append(target)
+        order: tuple[type, ...] = SOLVERS
+        found.sort(key=lambda target: order.index(type(target)) if type(target) in order else len(order))
         return found[0] if len(found) == 1 else found
 
 
@@ -251,6 +297,22 @@ def _most_a_chunk(problems: Sequence[Problem], solver: Specification) -> int:
     return max(1, min(MATRICES_A_CHUNK, BYTES_A_CHUNK // each))
 
 
+def _note(target: Target[Any], state: Availability) -> None:
+    target.current_availability = state.current_availability
+    target.average_queue_time = state.average_queue_time
+
+
+def _envelope(solver: AnySolver) -> Envelope:
+    if not isinstance(solver, Solver):
+        return Envelope()
+    return Envelope(
+        solver.provider_id,
+        solver.input_data_format,
+        solver.output_data_format,
+        session_id=solver.get_latest_session_id(),
+    )
+
+
 def _check(problem: Problem, solver: AnySolver) -> None:
     if not isinstance(problem, Problem):
         raise InvalidProblem(
@@ -263,9 +325,9 @@ def _check(problem: Problem, solver: AnySolver) -> None:
     problem.check()
 
 
-def _as_it_is(problem: Problem) -> Problem:
-    """A copy for the engine's thread to read: a program may go on changing its problem once it is submitted."""
-    sent = Problem(problem.name, problem.terms, problem.init_config, problem.problem_type)
+def as_it_is(problem: Problem) -> Problem:
+    """A copy for another thread to read: a program may go on changing its problem once it is submitted."""
+    sent = Problem(problem.name, problem.terms, problem.init_config, problem.problem_type, problem.content_type)
     if problem.terms_slc:
         sent.add_terms(problem.terms_slc)
     return sent

@@ -206,9 +206,7 @@ class Client:
                 **({"Content-Type": "application/json"} if body else {}),
                 **credentials,
             }
-            answer = await self.transport.send(
-                method, url, headers=headers, content=body, idempotent=True, whole=whole
-            )
+            answer = await self.transport.send(method, url, headers=headers, content=body, idempotent=True, whole=whole)
             if answer.status != 401 or last or not self._auth.rejected(credentials):
                 break
         if 200 <= answer.status < 300:

@@ -81,9 +81,9 @@ class Envelope:
     provider_id: str = ""
     input_data_format: str = ""
     output_data_format: str = ""
-    container_uri: str | None = None
-    input_data_uri: str | None = None
-    output_data_uri: str | None = None
+    container_uri: str | None = field(default=None, repr=False)  # may be signed, and then is a key
+    input_data_uri: str | None = field(default=None, repr=False)
+    output_data_uri: str | None = field(default=None, repr=False)
     session_id: str | None = None
     metadata: Mapping[str, str] | None = None
     tags: Sequence[str] = ()

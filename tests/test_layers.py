@@ -46,13 +46,15 @@ LAYERS = [
 # watched too: inside, trio is the way to run things at once, and these are other ways.
 DOORS = {
     "asyncio": ["aio"],
+    "azure": ["remote"],
     "cupy": ["engines"],
+    "httpx": ["remote"],
     "hypercorn": ["server"],
     "msgspec": ["blob_files", "qio_json", "remote", "result", "server"],
     "starlette": ["server"],
     "threading": ["engines", "portal", "trio"],
     "tqdm": ["cli"],
-    "trio": ["cli", "portal", "scheduler", "server", "storage", "trio"],
+    "trio": ["cli", "portal", "remote", "scheduler", "server", "storage", "trio"],
 }
 
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -184,6 +184,8 @@ class Statistics:
         submitting: calls of `submit` that wait for room in the queue.
         executing: jobs begun and not ended.
         succeeded, failed, cancelled: jobs ended so, since the backend was made.
+        predicted_wait: seconds until a job submitted now would begin. An estimate, from how long recent jobs took; 0.0
+            where a worker is free, and where nothing is known.
     """
 
     workers: int
@@ -195,6 +197,12 @@ class Statistics:
     succeeded: int
     failed: int
     cancelled: int
+    predicted_wait: float = 0.0
+
+    @property
+    def in_work(self) -> int:
+        """How many jobs one who has many should have submitted ahead, so that no worker stands idle."""
+        return 2 * self.workers
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ LAYERS = [
     ["backend"],
     ["blob_files"],
     ["remote", "scheduler", "storage"],
+    ["dispatch"],
     ["facade"],
     ["trio"],
     ["portal"],
@@ -54,7 +55,7 @@ DOORS = {
     "starlette": ["server"],
     "threading": ["engines", "portal", "trio"],
     "tqdm": ["cli"],
-    "trio": ["cli", "portal", "remote", "scheduler", "server", "storage", "trio"],
+    "trio": ["cli", "dispatch", "facade", "portal", "remote", "scheduler", "server", "storage", "trio"],
 }
 
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -194,6 +194,7 @@ class Scheduler:
             succeeded=policy.ended(State.SUCCEEDED),
             failed=policy.ended(State.FAILED),
             cancelled=policy.ended(State.CANCELLED),
+            predicted_wait=policy.predicted_wait,
         )
 
     async def _with_problem(self, request: Request) -> Request:

@@ -60,7 +60,9 @@ class SessionBook:
         return list(map(self._now, self._sessions))
 
     def admit(self, session_id: str) -> None:
-        """Raise `InvalidParameter` where the session takes no more jobs."""
+        """Raise `InvalidParameter` where the session takes no more jobs. One of another place is for that to refuse."""
+        if session_id not in self._sessions:
+            return
         session = self._now(session_id)
         if session.status.is_final:
             raise InvalidParameter(

@@ -73,12 +73,11 @@ class Workspace(BaseWorkspace):
             InvalidProblem, InvalidParameter, JobFailed: nothing of the batch runs any more.
         """
         backend = self._reach()
-        in_work = 2 * backend.statistics().workers
         waiting: deque[JobRecord] = deque()
         results: list[Sequence[Result]] = []
         try:
-            for chunk in self._chunks(problems, solver, at_least=in_work):
-                if len(waiting) == in_work:
+            for chunk in self._chunks(problems, solver, at_least=backend.statistics().in_work):
+                while len(waiting) >= backend.statistics().in_work:
                     results.append(results_of(await backend.wait(waiting[0].id)))
                     waiting.popleft()
                 waiting.append(await backend.submit(chunk))

@@ -13,8 +13,8 @@ from gpuqio.backend import JobError, Request, Status
 from gpuqio.engines.base import Work
 from gpuqio.errors import BackendUnavailable, InputError, InvalidParameter, InvalidProblem, JobFailed, WaitTimeout
 from gpuqio.facade.job import JobDetails
+from gpuqio.facade.requests import PROBLEMS_A_CHUNK
 from gpuqio.facade.solvers import SOLVERS
-from gpuqio.facade.workspace import PROBLEMS_A_CHUNK
 from gpuqio.optimization import (
     HardwarePlatform,
     ParallelTempering,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from gpuqio.backend import Blob, Envelope, JobRecord, Request
 from gpuqio.errors import InvalidParameter
 from gpuqio.facade.job import BaseJob, JobDetails, JobStatus
-from gpuqio.facade.workspace import results_of
+from gpuqio.facade.requests import results_of
 from gpuqio.problem_forms import ContentType
 from gpuqio.qio_json import inflate
 from gpuqio.result import Result

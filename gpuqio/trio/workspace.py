@@ -14,9 +14,10 @@ import trio
 from gpuqio.backend import Availability, Backend, Blob, JobRecord, Request, Statistics
 from gpuqio.batch_result import BatchResult
 from gpuqio.facade.job import JobStatus
+from gpuqio.facade.requests import Chunk, as_it_is, results_of
 from gpuqio.facade.session import Session, SessionDetails
 from gpuqio.facade.target import AnyProblem, AnySolver, Target
-from gpuqio.facade.workspace import BaseWorkspace, Chunk, as_it_is, results_of
+from gpuqio.facade.workspace import BaseWorkspace
 from gpuqio.problem import Problem
 from gpuqio.result import Result
 from gpuqio.trio.job import Job

@@ -321,7 +321,10 @@ class Backend(Protocol):
         """Its sessions."""
 
     async def submit(self, request: Request) -> JobRecord:
-        """Put a job in the queue, waiting for room if it is full; first come, first served."""
+        """Put a job in the queue, waiting for room if it is full; first come, first served.
+
+        Cancelling the call, or its failure, leaves no job that runs.
+        """
 
     def submit_nowait(self, request: Request) -> JobRecord:
         """Put a job in the queue, or raise `QueueFull`."""

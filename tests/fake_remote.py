@@ -44,7 +44,13 @@ class FakeRemote:
         if self.refuses is not None:
             raise self.refuses
         self.inner.submit_nowait(request)
-        await self._pass(0.4)
+        try:
+            await self._pass(0.4)
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True):
+                await self._pass(0.4)
+                await self.inner.cancel(request.job_id)
+            raise
         return self.get(request.job_id)
 
     async def wait(self, job_id: str) -> JobRecord:

@@ -93,6 +93,8 @@ def test_a_remote_that_may_not_be_used_is_not(policy: Policy, place: Place) -> N
     assert policy.decide(a_view(BUSY, out=1)) is place
     bound = replace(cast(Any, policy), budget=Budget(jobs=10, seconds=60, cost=2.5))
     assert bound.decide(a_view(BUSY, spent=Spent(9, 59.9, 2.4))) is place
+    assert bound.decide(a_view(BUSY, spent=Spent(jobs=6), jobs=4)) is place
+    assert bound.decide(a_view(BUSY, spent=Spent(jobs=7), jobs=4)) is Place.LOCAL
     for spent in (Spent(10, 0, 0), Spent(0, 60, 0), Spent(0, 0, 2.5)):
         assert bound.decide(a_view(BUSY, spent=spent)) is Place.LOCAL
 
@@ -362,12 +364,12 @@ async def test_until_the_loser_is_gone_a_race_has_not_ended(autojump_clock: Cloc
 
 async def test_a_race_that_is_over_before_the_other_has_answered_leaves_no_orphan(autojump_clock: Clock) -> None:
     async with two_places(Race()) as places:
-        places.remote.latency = 10.0
+        places.remote.latency = 1.0
         began = trio.current_time()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(places.backend.solve, a_request("early", 0.001))  # before the other has heard of it
-            nursery.start_soon(places.backend.solve, a_request("late", 6.0))  # the answer is under way
-        assert trio.current_time() - began < 20.0
+            nursery.start_soon(places.backend.solve, a_request("late", 0.8))  # the answer is under way
+        assert trio.current_time() - began < 2.0
         assert "early" not in [record.id for record in places.remote.inner.list()]
         assert "late" in [record.id for record in places.remote.inner.list()]
         assert places.nothing_runs
@@ -436,15 +438,19 @@ async def test_a_cancelled_job_keeps_what_it_has_found(autojump_clock: Clock) ->
         assert (record.status, record.results is not None) == (Status.Cancelled, True)
 
 
-async def test_a_job_can_be_cancelled_though_the_remote_is_dead(autojump_clock: Clock) -> None:
+async def test_a_job_can_be_cancelled_though_the_remote_is_dead(
+    autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpuqio.dispatch.runner.CLEANUP_SECONDS", 1.0)
     async with two_places(Overflow(0.0)) as places:
         await occupy(places, 100.0)
         await places.backend.submit(a_request("a", 50.0))
         places.remote.dead = True
         places.remote.latency = 1000.0  # not even a refusal
+        began = trio.current_time()
         record = await places.backend.cancel("a")
         assert record.status is Status.Cancelled
-        assert trio.current_time() < 20.0
+        assert trio.current_time() - began == pytest.approx(1.0)
 
 
 async def test_jobs_end_with_the_trio_run() -> None:
@@ -472,21 +478,21 @@ async def test_no_more_jobs_are_sent_than_the_budget_has(autojump_clock: Clock) 
             places.backend.submit_nowait(a_request(str(number), priority=1))
         for number in range(5):
             await places.backend.wait(str(number))
-        assert [request.job_id for request in places.remote.requests] == ["0", "1"]
+        assert {request.job_id for request in places.remote.requests} == {"0", "1"}  # tasks begin in any order
 
 
 async def test_seconds_are_counted_while_a_job_is_out_and_afterwards(autojump_clock: Clock) -> None:
-    async with two_places(Race(Budget(seconds=5.0))) as places:
-        await occupy(places, 8.0)
-        await places.backend.submit(a_request("a", 4.0))
-        await trio.sleep(2.0)
-        assert places.backend.statistics().spent.seconds == pytest.approx(2.0)
+    async with two_places(Race(Budget(seconds=1.0))) as places:
+        await occupy(places, 3.0)
+        await places.backend.submit(a_request("a", 0.8))
+        await trio.sleep(0.5)
+        assert places.backend.statistics().spent.seconds == pytest.approx(0.5)
         await places.backend.wait("a")
         spent = places.backend.statistics().spent.seconds
-        assert 4.0 < spent < 4.5
-        await trio.sleep(10.0)
+        assert 0.8 < spent < 1.0
+        await trio.sleep(0.5)
         assert places.backend.statistics().spent.seconds == spent
-        await places.backend.solve(a_request("b", 1.0))
+        await places.backend.solve(a_request("b", 0.5))
         assert places.backend._decide(a_request("c")) is Place.LOCAL
 
 
@@ -528,14 +534,15 @@ async def test_one_problem_without_a_seed_gets_one_before_it_goes_anywhere(autoj
         await places.backend.submit(many)
         await trio.sleep(0.01)
         assert places.remote.requests[-1].work.solver.seed is None  # each problem gets one of its own
+        assert places.backend.statistics().spent.jobs == 4
 
 
 async def test_a_place_is_not_told_of_anothers_storage(autojump_clock: Clock) -> None:
-    lies = Envelope(container_uri="local:/job-a", output_data_uri="local:/job-a/out", session_id="s")
+    lies = Envelope(container_uri="local:/job-a", output_data_uri="local:/job-a/out", tags=("t",))
     async with two_places(Race()) as places:
         await places.backend.submit(a_request("a", envelope=lies))
         await trio.sleep(0.01)
-        assert places.remote.requests[0].envelope == Envelope(session_id="s")
+        assert places.remote.requests[0].envelope == Envelope(tags=("t",))
         here = places.local.get("a").request
         assert here is not None
         assert here.envelope == lies
@@ -549,6 +556,7 @@ async def test_where_a_problem_lies_as_a_blob_there_it_is_solved(autojump_clock:
         uri = await storage.upload(await storage.container(str(uuid1())), "inputData", problem)
         blob = replace(blob, work=replace(blob.work, problems=()), envelope=Envelope(input_data_uri=uri))
         await places.backend.submit(blob)
+        await places.backend.submit(a_request("b", envelope=Envelope(session_id="s")))
         assert places.remote.requests == []
     async with two_places(RemoteOnly()) as places:
         assert places.backend.storage == cast(Any, "the remote storage")
@@ -650,6 +658,6 @@ async def test_a_batch_over_two_places_has_the_answers_of_one(
     assert isinstance(backend, DispatchBackend)
     said = backend.statistics()
     assert said.sent >= 3
-    assert (said.resting > 0) == dies
+    assert (backend._runner.breaker.failures > 0) == dies
     assert (said.returned > 0) == (dies and isinstance(policy, Overflow))
     assert remote.running == []

@@ -27,6 +27,10 @@ OURS = {
     "gpuqio.aio.optimization": "Exhaustive Term SlcTerm TermBase GroupType HardwarePlatform",
     "gpuqio.aio.target.solvers": "HardwarePlatform",
     "gpuqio.trio": "Workspace Job JobStatus StreamingProblem",
+    "gpuqio.dispatch": (
+        "Account Breaker Budget DispatchBackend DispatchStatistics LocalOnly Overflow Place Policy Race RemoteOnly "
+        "Spent View"
+    ),
 }
 
 NAMESPACES = sorted(SDK.keys() | OURS.keys())

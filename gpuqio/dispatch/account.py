@@ -22,12 +22,12 @@ class Account:
 
     @property
     def out(self) -> int:
-        """Jobs sent and not ended."""
+        """Jobs sent and not ended, as they were sent."""
         return len(self._since)
 
-    def open(self, job_id: str, now: float) -> None:
-        """A job is being sent."""
-        self._jobs += 1
+    def open(self, job_id: str, now: float, jobs: int = 1) -> None:
+        """A job is being sent, which is so many at the service."""
+        self._jobs += jobs
         self._since[job_id] = now
 
     def close(self, job_id: str, now: float, cost: float) -> None:

@@ -197,7 +197,7 @@ class DispatchBackend:
 
     def statistics(self) -> DispatchStatistics:
         """How busy both places are now, and what went where."""
-        view = self._view(portable=True)
+        view = self._view()
         local, remote = view.local, view.remote
         sums: dict[str, Any] = {f.name: getattr(local, f.name) + getattr(remote, f.name) for f in fields(Statistics)}
         waits = {Place.LOCAL: local.predicted_wait, Place.REMOTE: remote.predicted_wait}
@@ -216,16 +216,19 @@ class DispatchBackend:
 
     # Where they go.
 
-    def _view(self, portable: bool) -> View:
+    def _view(self, request: Request | None = None) -> View:
+        """How things stand for a request, or for one of one problem."""
         now = trio.current_time()
+        problems = 1 if request is None else len(request.work.problems)
         return View(
-            now,
-            self._local.statistics(),
-            self._remote.statistics(),
-            self._account.out,
-            self._account.spent(now),
-            self._runner.breaker,
-            portable,
+            now=now,
+            local=self._local.statistics(),
+            remote=self._remote.statistics(),
+            out=self._account.out,
+            spent=self._account.spent(now),
+            breaker=self._runner.breaker,
+            jobs=max(1, problems),
+            portable=problems > 0 and (request is None or request.envelope.session_id is None),
         )
 
     def _decide(self, request: Request) -> Place:
@@ -235,13 +238,13 @@ class DispatchBackend:
                 field="job_id",
                 value=request.job_id,
             )
-        return self._policy.decide(self._view(portable=len(request.work.problems) > 0))
+        return self._policy.decide(self._view(request))
 
     def _begin(self, request: Request, place: Place) -> DispatchedJob:
         job = DispatchedJob.of(request)
         self._jobs[request.job_id] = job
         self._sent += 1
-        self._account.open(request.job_id, trio.current_time())
+        self._account.open(request.job_id, trio.current_time(), max(1, len(request.work.problems)))
         trio.lowlevel.spawn_system_task(self._see_through, job, place, name=f"gpuqio dispatch of {request.job_id}")
         return job
 

@@ -31,7 +31,7 @@ class Spent:
     """What remote work has taken so far.
 
     Attributes:
-        jobs: sent there, whatever became of them.
+        jobs: sent there, whatever became of them; one a problem, as services count.
         seconds: from sending to end, of each, summed; of those under way up to now.
         cost: as the service stated it, in its currency; it states that of an ended job.
     """
@@ -45,8 +45,8 @@ class Spent:
 class Budget:
     """How much remote work there may be; None for no bound. Checks itself; raises `InvalidParameter`.
 
-    A job is sent while less than all of these has been spent. `jobs` is never exceeded; `seconds` and `cost` of jobs
-    that are under way then may come on top, since what a job takes is known at its end.
+    A job is sent if it fits into `jobs`, and while less than `seconds` and `cost` have been spent. Of these, what jobs
+    that are under way then take may come on top, since it is known at their end; `jobs` is never exceeded.
 
     Attributes:
         jobs, seconds, cost: bounds on what `Spent` counts.
@@ -67,10 +67,11 @@ class Budget:
             if getattr(self, name) is not None:
                 at_least_zero(name, getattr(self, name))
 
-    def allows(self, spent: Spent) -> bool:
-        """Whether another job may be sent."""
-        bounds = ((self.jobs, spent.jobs), (self.seconds, spent.seconds), (self.cost, spent.cost))
-        return all(bound is None or used < bound for bound, used in bounds)
+    def allows(self, spent: Spent, jobs: int = 1) -> bool:
+        """Whether so many more jobs may be sent."""
+        fits = self.jobs is None or spent.jobs + jobs <= self.jobs
+        others = ((self.seconds, spent.seconds), (self.cost, spent.cost))
+        return fits and all(bound is None or used < bound for bound, used in others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ class View:
         out: jobs sent to the remote place and not ended.
         spent: what remote work has taken.
         breaker: whether the remote place has failed lately.
-        portable: whether the job can be done in either place; else its problem lies in the storage of one.
+        jobs: how many the job would be at a service: one a problem.
+        portable: whether the job can be done in either place; else its problem or its session is in one.
     """
 
     now: float
@@ -116,6 +118,7 @@ class View:
     out: int = 0
     spent: Spent = Spent()
     breaker: Breaker = Breaker()
+    jobs: int = 1
     portable: bool = True
 
 

@@ -81,8 +81,8 @@ class RemoteOnly(_Hybrid):
     falls_back: ClassVar[bool] = False
 
     def decide(self, view: View) -> Place:
-        """Remote while the budget lasts. A job whose problem lies in the remote storage is remote in any case."""
-        return Place.REMOTE if self.budget.allows(view.spent) or not view.portable else Place.LOCAL
+        """Remote while the budget lasts. A job that is bound to the remote place goes there in any case."""
+        return Place.REMOTE if self.budget.allows(view.spent, view.jobs) or not view.portable else Place.LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +140,4 @@ class Race(_Hybrid):
 
 
 def _may_be_used(view: View, budget: Budget) -> bool:
-    return view.portable and view.breaker.allows(view.now, view.out) and budget.allows(view.spent)
+    return view.portable and view.breaker.allows(view.now, view.out) and budget.allows(view.spent, view.jobs)

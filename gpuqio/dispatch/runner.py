@@ -105,10 +105,10 @@ class Runner:
             record = await self._attempt(self._remote, job)
         except LOST:
             self.breaker = self.breaker.failed(trio.current_time())
-            if self._falls_back or not job.admitted.is_set():  # should it run there all the same, nobody wants it
-                trio.lowlevel.spawn_system_task(self._clear, self._remote, job_id)
             if not self._falls_back:
                 raise
+            # Should it run there all the same, nobody wants it. To say so may take long, which nobody waits for.
+            trio.lowlevel.spawn_system_task(self._clear, self._remote, job_id)
             return None
         finally:
             costs = [price(record.envelope.cost_estimate) for _, record in self.records(job_id, self._remote)]
@@ -120,10 +120,10 @@ class Runner:
         return record
 
     async def _attempt(self, backend: Backend, job: DispatchedJob) -> JobRecord:
-        """Submit and wait; cancelled, cancel the job there, and wait for that."""
+        """Submit and wait; cancelled, cancel the job there, and wait for that. Half a submission undoes itself."""
+        await backend.submit(self.fitted(backend, job.request))
+        job.admitted.set()
         try:
-            await backend.submit(self.fitted(backend, job.request))
-            job.admitted.set()
             return await backend.wait(job.request.job_id)
         except trio.Cancelled:
             await self._clear(backend, job.request.job_id)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gpuqio import npz, qio_json
+from gpuqio import npz, qio_json, qio_protobuf
 from gpuqio.configurations import by_variable, check_start, numbers
 from gpuqio.errors import InvalidProblem, InvalidTerm
 from gpuqio.evaluation import evaluate, evaluate_states, fix_variables, refuse_overflow
@@ -26,7 +26,7 @@ _NO_NAME = "Optimization problem"
 
 
 class ContentType(str, Enum):
-    """How a problem is written down. gpuqio writes JSON."""
+    """How a problem is written down. Grouped terms are there in JSON only."""
 
     json = "application/json"
     protobuf = "application/x-protobuf"
@@ -60,7 +60,7 @@ class Problem:
         terms: `Term` and `SlcTerm` objects; a SlcTerm makes the problem type the grouped one.
         init_config: start values, {variable: value}. Must cover exactly the variables when a solver takes it.
         problem_type: ising by default.
-        content_type: json; gpuqio does not write protobuf.
+        content_type: how `serialize` and `to_blob` write it; a grouped problem is always written as JSON.
 
     Attributes:
         name, content_type: as given.
@@ -307,30 +307,63 @@ class Problem:
 
     # In and out
 
-    def serialize(self) -> str:
-        """The problem as JSON."""
-        if self.content_type is ContentType.protobuf:
-            raise _no_protobuf()
-        return self.to_json()
+    @property
+    def written_as(self) -> ContentType:
+        """What `to_blob` writes: `content_type`, but JSON where there are grouped terms."""
+        protobuf = self.content_type is ContentType.protobuf and not self.is_grouped
+        return ContentType.protobuf if protobuf else ContentType.json
+
+    def serialize(self) -> str | list[bytes]:
+        """The problem as JSON, or as `to_proto` has it, according to `written_as`."""
+        return self.to_proto() if self.written_as is ContentType.protobuf else self.to_json()
 
     def to_json(self) -> str:
         """The problem as ``microsoft.qio.v2`` JSON."""
-        return self._encode().decode()
+        return qio_json.encode(self._document()).decode()
+
+    def to_proto(self) -> list[bytes]:
+        """The problem as protobuf messages of at most 1,000 terms; `InvalidProblem` for a grouped one."""
+        return qio_protobuf.encode(self._document())
+
+    def compress_protobuf(self, proto_messages: Sequence[bytes]) -> bytes:
+        """Protobuf messages as the gzipped tar archive that the service takes."""
+        return qio_protobuf.archive(proto_messages)
 
     def to_blob(self) -> bytes:
-        """The JSON, gzipped: the same problem gives the same bytes."""
-        if self.content_type is ContentType.protobuf:
-            raise _no_protobuf()
-        return gzip.compress(self._encode(), compresslevel=6, mtime=0)
+        """The JSON, gzipped, or the archive of protobuf messages: the same problem gives the same bytes."""
+        if self.written_as is ContentType.protobuf:
+            return self.compress_protobuf(self.to_proto())
+        return gzip.compress(qio_json.encode(self._document()), compresslevel=6, mtime=0)
 
     @classmethod
     def deserialize(
-        cls, input_problem: str | bytes, name: str | None = None, content_type: ContentType | None = None
+        cls,
+        input_problem: str | bytes | Sequence[bytes],
+        name: str | None = None,
+        content_type: ContentType | None = None,
     ) -> Problem:
-        """The problem written as JSON, plain or gzipped."""
-        if content_type is ContentType.protobuf or isinstance(input_problem, list):
-            raise _no_protobuf()
-        return cls.from_json(input_problem, name)
+        """The problem written as JSON, plain or gzipped, as protobuf messages, or as an archive of these.
+
+        Which it is shows in the data; what `content_type` says does not count.
+        """
+        if isinstance(input_problem, (str, bytes, bytearray, memoryview)):
+            data = input_problem if isinstance(input_problem, str) else qio_json.inflate(bytes(input_problem))
+            if isinstance(data, str) or not qio_protobuf.is_archive(data):
+                return cls.from_json(data, name)
+            return cls._of(qio_protobuf.decode_archive(data), name, ContentType.protobuf)
+        return cls.from_proto(input_problem, name)
+
+    @classmethod
+    def from_proto(cls, input_problem: Sequence[bytes], name: str | None = None) -> Problem:
+        """The problem written as protobuf messages; `name` wins over the name in them. Raises `InvalidProblem`."""
+        if not isinstance(input_problem, Iterable):
+            raise InvalidProblem(
+                f"A problem is a str or bytes of JSON, or a list of protobuf messages; found "
+                f"{reprlib.repr(input_problem)}.",
+                value=input_problem,
+                code="AZQ103",
+            )
+        return cls._of(qio_protobuf.decode(input_problem), name, ContentType.protobuf)
 
     @classmethod
     def from_json(cls, input_problem: str | bytes, name: str | None = None) -> Problem:
@@ -339,11 +372,17 @@ class Problem:
         Raises:
             InvalidProblem: a ValueError (as is the SDK's JSONDecodeError) that names the field and the value.
         """
-        document = qio_json.decode(input_problem)
+        return cls._of(qio_json.decode(input_problem), name)
+
+    @classmethod
+    def _of(
+        cls, document: qio_json.Document, name: str | None, content_type: ContentType = ContentType.json
+    ) -> Problem:
         problem = cls(
             document.name if name is None else name,
             init_config=document.init_config,
             problem_type=ProblemType[document.type],
+            content_type=content_type,
         )
         try:
             problem._store.extend(document.terms)
@@ -353,11 +392,9 @@ class Problem:
         problem._add_grouped(document.terms_slc)
         return problem
 
-    def _encode(self) -> bytes:
-        return qio_json.encode(
-            qio_json.Document(
-                self.name, self.problem_type.name, self._store.block(), self.terms_slc, self.init_config or None
-            )
+    def _document(self) -> qio_json.Document:
+        return qio_json.Document(
+            self.name, self.problem_type.name, self._store.block(), self.terms_slc, self.init_config or None
         )
 
     def is_valid_npz(
@@ -398,11 +435,3 @@ def _linear_term(pair: Any) -> Term:
             code="AZQ103",
         ) from None
     return Term(c=c, indices=[] if variable is None else [variable])
-
-
-def _no_protobuf() -> InvalidProblem:
-    return InvalidProblem(
-        "gpuqio writes and reads JSON, not protobuf. Use ContentType.json.",
-        field="content_type",
-        value=ContentType.protobuf,
-    )

@@ -37,7 +37,7 @@ class Job(BaseJob):
     `solver.submit(problem)` makes and submits one.
     """
 
-    def __init__(self, workspace: Workspace, request: Request, record: JobRecord | None = None) -> None:
+    def __init__(self, workspace: Workspace, request: Request | None, record: JobRecord | None = None) -> None:
         self.workspace = workspace
         self._request = request
         self._record = record
@@ -53,12 +53,20 @@ class Job(BaseJob):
 
     async def submit(self) -> None:
         """Queue the job, waiting for room if the queue is full."""
-        self._learn(await self.workspace._reach().submit(self._request))
+        self._learn(await self.workspace._reach().submit(self._to_submit()))
+
+    def _to_submit(self) -> Request:
+        if self._request is None:
+            raise InvalidParameter(
+                f"The job {self.id!r} was found in its workspace, and has been submitted already.",
+                field="job",
+                value=self.id,
+            )
+        return self._request
 
     async def refresh(self) -> None:
         """Get new `details`. Raises `JobNotFound` for a job that the workspace does not know."""
-        await trio.lowlevel.checkpoint()
-        self._learn(self.workspace._reach().get(self.id))
+        self._learn(await self.workspace._reach().fetch(self.id))
 
     async def cancel(self) -> None:
         """Stop the job, and return when it has stopped: within a slice. A job that has ended stays as it is."""
@@ -102,6 +110,8 @@ class Job(BaseJob):
         if self._record is None or not self.has_completed():
             await self.wait_until_completed(timeout_secs=timeout_secs)
         assert self._record is not None
+        if self._record.results is None and self._record.status is JobStatus.Succeeded:  # heard of, not yet read
+            self._learn(await self.workspace._reach().wait(self.id))
         return results_of(self._record)[0]
 
 
@@ -170,7 +180,8 @@ class Workspace(BaseWorkspace):
 
     async def submit_job(self, job: Job) -> Job:
         """Queue `job`, waiting for room if the queue is full, and return it as a new Job."""
-        return Job(self, job._request, await self._reach().submit(job._request))
+        request = job._to_submit()
+        return Job(self, request, await self._reach().submit(request))
 
     async def cancel_job(self, job: Job) -> Job:
         """Stop `job`, and return it, as a new Job, when it has stopped. A job that has ended stays as it is."""
@@ -178,8 +189,7 @@ class Workspace(BaseWorkspace):
 
     async def get_job(self, job_id: str) -> Job:
         """The job of that id, as it is now. Raises `JobNotFound`."""
-        await trio.lowlevel.checkpoint()
-        record = self._reach().get(job_id)
+        record = await self._reach().fetch(job_id)
         return Job(self, record.request, record)
 
     async def list_jobs(
@@ -189,8 +199,7 @@ class Workspace(BaseWorkspace):
         created_after: date | datetime | None = None,
     ) -> list[Job]:
         """Jobs that pass every filter given, oldest first; `Job.matches_filter` explains the filters."""
-        await trio.lowlevel.checkpoint()
-        records = self._reach().list()
+        records = await self._reach().fetch_all()
         jobs = [Job(self, record.request, record) for record in records if not isinstance(record.request, Chunk)]
         return [job for job in jobs if job.matches_filter(name_match, status, created_after)]
 
@@ -210,9 +219,8 @@ class Workspace(BaseWorkspace):
         self._look_up(target)
 
     async def get_quotas(self) -> list[dict[str, Any]]:
-        """The limits on use: none on this machine, so an empty list."""
-        await trio.lowlevel.checkpoint()
-        return []
+        """The limits on use, a dict each by the service's names; none on this machine, so an empty list."""
+        return await self._reach().quotas()
 
     async def statistics(self) -> Statistics:
         """How busy the backend is: workers, jobs waiting and executing, and how jobs have ended."""
@@ -223,7 +231,7 @@ class Workspace(BaseWorkspace):
         """Cancel this workspace's jobs that still run, and wait until they have stopped. It may be used again."""
         if self._reached:
             backend = self._reach()
-            mine = [record for record in backend.list() if record.request.owner is self._owner]
+            mine = [record for record in backend.list() if record.request and record.request.owner is self._owner]
             await _cancel_all(backend, [record for record in mine if not record.status.is_final])
         await trio.lowlevel.checkpoint()
 

@@ -123,8 +123,8 @@ class TestWorkspace:
         assert {type(solver) for solver in ours} >= {ParallelTempering, SimulatedAnnealing}
         assert repr(await workspace.get_targets(provider_id="microsoft")) == repr(ours)
 
-    async def test_there_are_no_quotas_here(self) -> None:
-        assert await local()[0].get_quotas() == []
+    async def test_quotas_are_the_backend_s(self) -> None:
+        assert await local()[0].get_quotas() == [{"dimension": "combined_job_hours", "limit": 20.0}]
 
 
 class TestSolver:

@@ -160,11 +160,11 @@ async def test_impatience_does_not_wear_out_the_connections(monkeypatch: pytest.
                     trio.lowlevel.remove_instrument(watch)
 
         async with client:
-            for _ in range(30):
+            for _ in range(70):
                 with trio.fail_after(20):  # a lost connection is waited for, for longer than that
                     async with trio.open_nursery() as nursery:
-                        for _ in range(40):
-                            nursery.start_soon(impatient, chance.randrange(1, 400))
+                        for _ in range(20):
+                            nursery.start_soon(impatient, chance.randrange(1, 250))
             with trio.fail_after(20):
                 async with trio.open_nursery() as nursery:
                     for _ in range(40):

@@ -106,6 +106,11 @@ class BlobFiles:
         """Remove a container, if it is there, with all that is in it."""
         shutil.rmtree(self._folder(container), ignore_errors=True)
 
+    def containers_before(self, time: datetime) -> list[str]:
+        """Those in which nothing was put since a time."""
+        folders = [folder for folder in self.root.glob("[a-z0-9]*") if folder.is_dir()]
+        return [folder.name for folder in folders if folder.stat().st_mtime < time.timestamp()]
+
     # Blobs
 
     @contextmanager

@@ -117,12 +117,12 @@ def encode_terms(block: TermBlock) -> bytes:
     return b",".join(_write_terms(block))
 
 
-def inflate(data: bytes) -> bytes:
-    """`data`, inflated if it begins as gzip does. Raises `InvalidProblem` if broken, or beyond `MAX_BYTES`."""
+def inflate(data: bytes, bound: int = MAX_BYTES) -> bytes:
+    """`data`, inflated if it begins as gzip does. Raises `InvalidProblem` if broken, or beyond `bound` bytes."""
     if not data.startswith(b"\x1f\x8b"):
         return data
     pieces: list[bytes] = []
-    room = MAX_BYTES
+    room = bound
     while data:
         stream = zlib.decompressobj(wbits=31)
         try:
@@ -131,7 +131,7 @@ def inflate(data: bytes) -> bytes:
             raise InvalidProblem(f"The gzip data is broken: {error}.", code="AZQ105") from None
         room -= len(pieces[-1])
         if room < 0:
-            raise InvalidProblem(f"The data inflates to more than {MAX_BYTES} bytes.", code="AZQ105")
+            raise InvalidProblem(f"The data inflates to more than {bound} bytes.", code="AZQ105")
         if not stream.eof:
             raise InvalidProblem("The gzip data ends too early.", code="AZQ105")
         data = stream.unused_data.lstrip(b"\0")  # a further member, or padding

@@ -29,9 +29,13 @@ __all__ = [
     "JobError",
     "JobRecord",
     "Request",
+    "SessionRecord",
+    "SessionStatus",
+    "Sessions",
     "Statistics",
     "Status",
     "Storage",
+    "provider_of",
 ]
 
 
@@ -77,14 +81,20 @@ class Envelope:
     provider_id: str = ""
     input_data_format: str = ""
     output_data_format: str = ""
-    container_uri: str | None = None
-    input_data_uri: str | None = None
-    output_data_uri: str | None = None
+    container_uri: str | None = field(default=None, repr=False)  # may be signed, and then is a key
+    input_data_uri: str | None = field(default=None, repr=False)
+    output_data_uri: str | None = field(default=None, repr=False)
     session_id: str | None = None
     metadata: Mapping[str, str] | None = None
     tags: Sequence[str] = ()
     cost_estimate: Any = None
     quantum_computing_data: Any = None
+
+
+def provider_of(target: str) -> str:
+    """Whose a target is: what stands before the first full stop of its id, and Microsoft where that says nothing."""
+    prefix = target.partition(".")[0]
+    return "Microsoft" if prefix in ("", "microsoft") else prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +251,61 @@ class Storage(Protocol):
         """A blob by its URI, signed or not."""
 
 
+class SessionStatus(str, Enum):
+    """A session's status, in the service's words and the SDK's names. The last four are final."""
+
+    WAITING = "Waiting"
+    EXECUTING = "Executing"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    FAILURE_S_ = "Failure(s)"
+    TIMED_OUT = "TimedOut"
+
+    @property
+    def is_final(self) -> bool:
+        """True when the session takes no more jobs."""
+        return self not in (SessionStatus.WAITING, SessionStatus.EXECUTING)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """What is known of a session, jobs that belong together, at one moment.
+
+    Attributes:
+        job_failure_policy: "Abort", where a job that fails ends the session, or "Continue".
+        created, ended: points in time (UTC), None for what has not happened.
+    """
+
+    id: str
+    name: str
+    provider_id: str
+    target: str
+    job_failure_policy: str = "Abort"
+    status: SessionStatus = SessionStatus.WAITING
+    created: datetime | None = None
+    ended: datetime | None = None
+    cost_estimate: Any = None
+
+
+class Sessions(Protocol):
+    """The sessions of a backend. A job says which it belongs to (`Envelope.session_id`).
+
+    Unknown ids raise `SessionNotFound`.
+    """
+
+    async def open(self, session: SessionRecord) -> SessionRecord:
+        """Make a session under an id of its own, and let jobs in."""
+
+    async def close(self, session_id: str) -> SessionRecord:
+        """Let no more jobs in. A session that has ended stays as it is."""
+
+    async def fetch(self, session_id: str) -> SessionRecord:
+        """The session as it is now."""
+
+    async def fetch_all(self) -> list[SessionRecord]:
+        """All sessions there are, oldest first."""
+
+
 class Backend(Protocol):
     """A place that solves requests. All methods are called from one trio run.
 
@@ -250,6 +315,10 @@ class Backend(Protocol):
     @property
     def storage(self) -> Storage:
         """Where the problems and results of its jobs lie."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """Its sessions."""
 
     async def submit(self, request: Request) -> JobRecord:
         """Put a job in the queue, waiting for room if it is full; first come, first served.

@@ -1,4 +1,4 @@
-"""The `gpuqio` command: solve a problem file, or say what this installation computes with.
+"""The `gpuqio` command: solve a problem file, serve others, or say what this installation computes with.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 solved, 1 the job failed,
 2 bad input, 130 interrupted, 141 nobody reads the output. Ctrl-C stops the job within one slice and prints the best
@@ -12,7 +12,9 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import trio
@@ -22,7 +24,7 @@ from gpuqio import __version__
 from gpuqio.backend import JobRecord, Request, Status
 from gpuqio.engines.base import Work
 from gpuqio.engines.choice import choose, engine_name
-from gpuqio.errors import GpuqioError, InputError, InvalidParameter, JobFailed
+from gpuqio.errors import BackendUnavailable, GpuqioError, InputError, InvalidParameter, JobFailed
 from gpuqio.formats import FORMATS, read_problem
 from gpuqio.named_solvers import NAMES, SOLVERS, chosen, read_parameter
 from gpuqio.problem import Problem, ProblemType
@@ -35,12 +37,17 @@ SOLVED, FAILED, BAD_INPUT, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 
 VARIABLES_SHOWN = 64
 
+SERVE = (
+    "Serve the protocol of Azure Quantum, to its SDK and to gpuqio. Jobs are kept in a folder; what is not done when "
+    "the server stops, or is stopped, is done after the next start."
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line, by default this process's; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return _solve(options) if options.command == "solve" else _info()
+        return {"solve": _solve, "serve": _serve, "info": _info}[options.command](options)
     except InputError as error:
         print(f"gpuqio: {error}", file=sys.stderr)
         return BAD_INPUT
@@ -89,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("--solutions", type=int, metavar="N", help="so many distinct solutions at most, best first")
     solve.add_argument("--engine", metavar="NAME", help="auto, cpu, cuda or cuda:1 (default: $GPUQIO_ENGINE, or auto)")
     solve.add_argument("--json", action="store_true", help="print the whole result as QIO JSON")
+    _add_serve(commands.add_parser("serve", help="solve jobs of others, over HTTP", description=SERVE))
     commands.add_parser("info", help="say what this installation computes with")
     return parser
 
@@ -100,7 +108,66 @@ def _parameter(text: str) -> tuple[str, object]:
         raise argparse.ArgumentTypeError(f"it must be NAME=VALUE; found {text!r}") from None
 
 
-def _info() -> int:
+def _add_serve(serve: argparse.ArgumentParser) -> None:
+    """Options of a server; those that it has not been given are the server's own defaults."""
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    serve.add_argument("--port", type=int, default=8470, metavar="N", help="default: %(default)s; 0: any that is free")
+    serve.add_argument(
+        "--data",
+        type=Path,
+        default=Path("gpuqio-data"),
+        metavar="DIR",
+        help="folder of jobs, problems and results (default: ./%(default)s)",
+    )
+    serve.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help="API keys, one a line, in a file of mode 0600 (default: $GPUQIO_SERVER_KEY)",
+    )
+    serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate, for HTTPS")
+    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
+    serve.add_argument("--insecure", action="store_true", help="let others come without a key, or in clear text")
+    serve.add_argument("--engine", metavar="NAME", help="auto, cpu, cuda or cuda:1 (default: $GPUQIO_ENGINE, or auto)")
+    serve.add_argument("--max-queued", type=int, metavar="N", help="jobs that have not ended, at most")
+    serve.add_argument("--max-problem-mb", type=int, metavar="N", help="size of a problem, inflated, at most")
+    serve.add_argument("--rate", type=float, metavar="N", help="calls a second of one key or peer, for long")
+    serve.add_argument("--keep-days", type=float, metavar="N", help="days for which ended jobs are kept")
+
+
+def _serve(options: argparse.Namespace) -> int:
+    try:
+        from gpuqio.server.guard import read_keys
+        from gpuqio.server.limits import Limits
+        from gpuqio.server.serve import Address, serve
+    except ModuleNotFoundError as error:
+        raise BackendUnavailable(f"The server needs {error.name}: pip install 'gpuqio[server]'") from error
+    given = {
+        "queued": options.max_queued,
+        "problem_bytes": None if options.max_problem_mb is None else options.max_problem_mb << 20,
+        "rate": options.rate,
+        "keep_days": options.keep_days,
+    }
+    limits = Limits(**{name: value for name, value in given.items() if value is not None})
+    address = Address(host=options.host, port=options.port, tls_cert=options.tls_cert, tls_key=options.tls_key)
+    keys = read_keys(options.key_file)
+    address.check(keys, insecure=options.insecure)
+    announce = partial(print, file=sys.stderr, flush=True)
+    try:
+        trio.run(serve, options.data, address, limits, keys, options.engine, announce)
+    except BaseExceptionGroup as group:
+        raise _alone(group) from group
+    return SOLVED
+
+
+def _alone(error: BaseException) -> BaseException:
+    """The error in nested groups of one, as nurseries raise it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _info(_: argparse.Namespace) -> int:
     choice = choose(engine_name(None))
     rows = [
         ("gpuqio", __version__),

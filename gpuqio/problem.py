@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from os import PathLike
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gpuqio import npz, qio_json
+from gpuqio import qio_json
 from gpuqio.configurations import by_variable, check_start, numbers
 from gpuqio.errors import InvalidProblem, InvalidTerm
 from gpuqio.evaluation import evaluate, evaluate_states, fix_variables, refuse_overflow
 from gpuqio.matrices import Matrices, block_from_arrays, read_matrices
+from gpuqio.problem_forms import ContentType, ProblemForms
 from gpuqio.term_store import TermList, TermStore, pack_terms
 from gpuqio.terms import GroupType, SlcTerm, Term, TermArrays, TermBase
 
 __all__ = ["ContentType", "Problem", "ProblemType"]
 
 _NO_NAME = "Optimization problem"
-
-
-class ContentType(str, Enum):
-    """How a problem is written down. gpuqio writes JSON."""
-
-    json = "application/json"
-    protobuf = "application/x-protobuf"
 
 
 class ProblemType(str, Enum):
@@ -49,7 +41,7 @@ class ProblemType(str, Enum):
 _GROUPED = {ProblemType.pubo: ProblemType.pubo_grouped, ProblemType.ising: ProblemType.ising_grouped}
 
 
-class Problem:
+class Problem(ProblemForms):
     """A cost function to minimise: the sum of ``c * product`` over `terms`, and of the squares in `terms_slc`.
 
     Terms live in arrays; from arrays, `from_arrays` is the fast way in. Methods that take a configuration accept
@@ -60,7 +52,7 @@ class Problem:
         terms: `Term` and `SlcTerm` objects; a SlcTerm makes the problem type the grouped one.
         init_config: start values, {variable: value}. Must cover exactly the variables when a solver takes it.
         problem_type: ising by default.
-        content_type: json; gpuqio does not write protobuf.
+        content_type: how `serialize` and `to_blob` write it; a grouped problem is always written as JSON.
 
     Attributes:
         name, content_type: as given.
@@ -307,43 +299,15 @@ class Problem:
 
     # In and out
 
-    def serialize(self) -> str:
-        """The problem as JSON."""
-        if self.content_type is ContentType.protobuf:
-            raise _no_protobuf()
-        return self.to_json()
-
-    def to_json(self) -> str:
-        """The problem as ``microsoft.qio.v2`` JSON."""
-        return self._encode().decode()
-
-    def to_blob(self) -> bytes:
-        """The JSON, gzipped: the same problem gives the same bytes."""
-        if self.content_type is ContentType.protobuf:
-            raise _no_protobuf()
-        return gzip.compress(self._encode(), compresslevel=6, mtime=0)
-
     @classmethod
-    def deserialize(
-        cls, input_problem: str | bytes, name: str | None = None, content_type: ContentType | None = None
+    def _of(
+        cls, document: qio_json.Document, name: str | None, content_type: ContentType = ContentType.json
     ) -> Problem:
-        """The problem written as JSON, plain or gzipped."""
-        if content_type is ContentType.protobuf or isinstance(input_problem, list):
-            raise _no_protobuf()
-        return cls.from_json(input_problem, name)
-
-    @classmethod
-    def from_json(cls, input_problem: str | bytes, name: str | None = None) -> Problem:
-        """The problem written as ``microsoft.qio.v2`` JSON, plain or gzipped; `name` wins over the name in it.
-
-        Raises:
-            InvalidProblem: a ValueError (as is the SDK's JSONDecodeError) that names the field and the value.
-        """
-        document = qio_json.decode(input_problem)
         problem = cls(
             document.name if name is None else name,
             init_config=document.init_config,
             problem_type=ProblemType[document.type],
+            content_type=content_type,
         )
         try:
             problem._store.extend(document.terms)
@@ -353,38 +317,14 @@ class Problem:
         problem._add_grouped(document.terms_slc)
         return problem
 
-    def _encode(self) -> bytes:
-        return qio_json.encode(
-            qio_json.Document(
-                self.name, self.problem_type.name, self._store.block(), self.terms_slc, self.init_config or None
-            )
+    def _document(self) -> qio_json.Document:
+        return qio_json.Document(
+            self.name,
+            self.problem_type.name,
+            self._store.block(),
+            tuple(self.terms_slc),
+            dict(self.init_config) if self.init_config else None,
         )
-
-    def is_valid_npz(
-        self,
-        files: Sequence[str],
-        indices_column_names: Sequence[str] = npz.INDICES,
-        c_column_name: str = npz.COEFFICIENTS,
-    ) -> bool:
-        """True if these are the arrays of an npz file of terms: one for each place in a term, and the coefficients."""
-        return npz.is_valid(files, indices_column_names, c_column_name)
-
-    def terms_from_npz(
-        self,
-        file_path: str | PathLike[str],
-        indices_column_names: Sequence[str] = npz.INDICES,
-        c_column_name: str = npz.COEFFICIENTS,
-    ) -> TermList:
-        """The terms in an npz file, as a list to assign or add to `terms`. The problem itself is not changed.
-
-        Args:
-            file_path: an npz file of integer arrays (m,), the first, second ... variable of each term, and one of
-                coefficients (m,).
-
-        Raises:
-            InvalidFile: no such file, other arrays, wrong types or lengths.
-        """
-        return npz.read_terms(file_path, indices_column_names, c_column_name)
 
 
 def _linear_term(pair: Any) -> Term:
@@ -398,11 +338,3 @@ def _linear_term(pair: Any) -> Term:
             code="AZQ103",
         ) from None
     return Term(c=c, indices=[] if variable is None else [variable])
-
-
-def _no_protobuf() -> InvalidProblem:
-    return InvalidProblem(
-        "gpuqio writes and reads JSON, not protobuf. Use ContentType.json.",
-        field="content_type",
-        value=ContentType.protobuf,
-    )

@@ -23,7 +23,7 @@ from gpuqio.errors import InvalidJson, InvalidProblem, InvalidTerm, MissingField
 from gpuqio.term_store import TermBlock, make_block
 from gpuqio.terms import MAX_FLOAT, MAX_ID, SlcTerm, Term
 
-__all__ = ["MAX_BYTES", "Document", "decode", "encode", "inflate"]
+__all__ = ["MAX_BYTES", "Document", "decode", "encode", "encode_terms", "inflate", "read_variable"]
 
 MAX_BYTES = 1 << 32  # of inflated text: a hundred million terms
 _CHUNK = 1 << 16  # terms written at one time
@@ -94,7 +94,7 @@ def decode(data: str | bytes) -> Document:
         cost.type,
         _read_terms(cost.terms),
         [_read_slc(position, term) for position, term in enumerate(cost.terms_slc)],
-        None if config is None else {_read_key(key): _read_start(key, value) for key, value in config.items()},
+        None if config is None else {read_variable(key): _read_start(key, value) for key, value in config.items()},
     )
 
 
@@ -103,7 +103,7 @@ def encode(document: Document) -> bytes:
     cost: dict[str, Any] = {
         "version": "1.1" if document.init_config else "1.0",
         "type": document.type,
-        "terms": msgspec.Raw(b"[" + b",".join(_write_terms(document.terms)) + b"]"),
+        "terms": msgspec.Raw(b"[" + encode_terms(document.terms) + b"]"),
     }
     if document.terms_slc:
         cost["terms_slc"] = [term.to_dict() for term in document.terms_slc]
@@ -112,12 +112,17 @@ def encode(document: Document) -> bytes:
     return msgspec.json.encode({"metadata": {"name": document.name}, "cost_function": cost})
 
 
-def inflate(data: bytes) -> bytes:
-    """`data`, inflated if it begins as gzip does. Raises `InvalidProblem` if broken, or beyond `MAX_BYTES`."""
+def encode_terms(block: TermBlock) -> bytes:
+    """Terms as a JSON list without its brackets."""
+    return b",".join(_write_terms(block))
+
+
+def inflate(data: bytes, bound: int = MAX_BYTES) -> bytes:
+    """`data`, inflated if it begins as gzip does. Raises `InvalidProblem` if broken, or beyond `bound` bytes."""
     if not data.startswith(b"\x1f\x8b"):
         return data
     pieces: list[bytes] = []
-    room = MAX_BYTES
+    room = bound
     while data:
         stream = zlib.decompressobj(wbits=31)
         try:
@@ -126,7 +131,7 @@ def inflate(data: bytes) -> bytes:
             raise InvalidProblem(f"The gzip data is broken: {error}.", code="AZQ105") from None
         room -= len(pieces[-1])
         if room < 0:
-            raise InvalidProblem(f"The data inflates to more than {MAX_BYTES} bytes.", code="AZQ105")
+            raise InvalidProblem(f"The data inflates to more than {bound} bytes.", code="AZQ105")
         if not stream.eof:
             raise InvalidProblem("The gzip data ends too early.", code="AZQ105")
         data = stream.unused_data.lstrip(b"\0")  # a further member, or padding
@@ -168,7 +173,8 @@ def _read_slc(position: int, term: _SlcTerm) -> SlcTerm:
         raise
 
 
-def _read_key(key: str) -> int:
+def read_variable(key: str) -> int:
+    """A key of an initial configuration."""
     if key.isascii() and key.isdigit() and len(key) <= len(str(MAX_ID)) and int(key) <= MAX_ID:
         return int(key)
     raise InvalidProblem(

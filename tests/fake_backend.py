@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
+from typing import Any
 
 import numpy as np
 import trio
 
-from gpuqio.backend import JobError, JobRecord, Request, Statistics, Status
+from gpuqio.backend import Availability, JobError, JobRecord, Request, Statistics, Status, provider_of
 from gpuqio.errors import JobNotFound
 from gpuqio.problem import Problem
 from gpuqio.result import Report, Result, StopReason
+from gpuqio.scheduler.sessions import SessionBook
+from gpuqio.solvers import TARGETS
+from tests.fake_storage import FakeStorage
 
 REPORT = Report("fake", "memory", "enumeration", 1, 1, 1, 0, 0.0, 0.0, StopReason.COMPLETED)
 
@@ -44,6 +49,9 @@ class FakeBackend:
         self.held = held
         self.requests: list[Request] = []
         self.most = 0
+        self.storage = FakeStorage()
+        self.available = [Availability(target, provider_of(target), "Available", 0) for target in TARGETS]
+        self.sessions = SessionBook(self.list)
         self._records: dict[str, JobRecord] = {}
         self._ended: dict[str, trio.Event] = {}
 
@@ -63,6 +71,7 @@ class FakeBackend:
             error=None,
             results=None,
             request=request,
+            envelope=request.envelope,
         )
         self._records[record.id] = record
         self._ended[record.id] = trio.Event()
@@ -72,6 +81,10 @@ class FakeBackend:
         return record
 
     async def submit(self, request: Request) -> JobRecord:
+        uri = request.envelope.input_data_uri
+        if uri is not None and not request.work.problems:
+            problem = Problem.deserialize((await self.storage.download(uri)).data)
+            request = replace(request, work=replace(request.work, problems=(problem,)))
         await trio.lowlevel.checkpoint()
         return self.submit_nowait(request)
 
@@ -102,6 +115,22 @@ class FakeBackend:
     def list(self) -> list[JobRecord]:
         return list(self._records.values())
 
+    async def fetch(self, job_id: str) -> JobRecord:
+        await trio.lowlevel.checkpoint()
+        return self.get(job_id)
+
+    async def fetch_all(self) -> builtins.list[JobRecord]:
+        await trio.lowlevel.checkpoint()
+        return self.list()
+
+    async def targets(self) -> builtins.list[Availability]:
+        await trio.lowlevel.checkpoint()
+        return self.available
+
+    async def quotas(self) -> builtins.list[dict[str, Any]]:
+        await trio.lowlevel.checkpoint()
+        return [{"dimension": "combined_job_hours", "limit": 20.0}]
+
     def statistics(self) -> Statistics:
         ended = [record.status for record in self._records.values()]
         return Statistics(
@@ -121,7 +150,9 @@ class FakeBackend:
         if error is not None:
             self._end(job_id, status=Status.Failed, error=error)
         else:
-            problems = self._records[job_id].request.work.problems
+            request = self._records[job_id].request
+            assert request is not None
+            problems = request.work.problems
             self._end(job_id, status=Status.Succeeded, results=tuple(map(best, problems)))
 
     def _end(

@@ -8,7 +8,7 @@ from typing import Any
 
 import trio
 
-from gpuqio.backend import JobRecord, Request, Statistics, Status
+from gpuqio.backend import Envelope, JobRecord, Request, Statistics, Status
 from gpuqio.errors import RemoteError
 from gpuqio.scheduler.loop import Scheduler
 
@@ -43,7 +43,7 @@ class FakeRemote:
         await self._pass(0.6)
         if self.refuses is not None:
             raise self.refuses
-        self.inner.submit_nowait(request)
+        self.inner.submit_nowait(replace(request, envelope=Envelope()))  # blobs are not its own
         try:
             await self._pass(0.4)
         except trio.Cancelled:

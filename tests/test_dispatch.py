@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
+from uuid import uuid1
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import trio
 import trio.testing
 
 import gpuqio
-from gpuqio.backend import Backend, Envelope, JobError, Statistics, Status
+from gpuqio.backend import Backend, Blob, Envelope, JobError, Statistics, Status
 from gpuqio.batch_result import BatchResult
 from gpuqio.dispatch import (
     Account,
@@ -553,14 +554,17 @@ async def test_a_place_is_not_told_of_anothers_storage(autojump_clock: Clock) ->
 async def test_where_a_problem_lies_as_a_blob_there_it_is_solved(autojump_clock: Clock) -> None:
     async with two_places(Race()) as places:
         blob = a_request("a")
-        blob = replace(blob, work=replace(blob.work, problems=()), envelope=Envelope(input_data_uri="local:/x"))
+        storage = places.local.storage
+        problem = Blob(Problem("lies there", [Term(c=1, indices=[0])]).to_blob(), "application/json", "gzip")
+        uri = await storage.upload(await storage.container(str(uuid1())), "inputData", problem)
+        blob = replace(blob, work=replace(blob.work, problems=()), envelope=Envelope(input_data_uri=uri))
         await places.backend.submit(blob)
         await places.backend.submit(a_request("b", envelope=Envelope(session_id="s")))
         assert places.remote.requests == []
     async with two_places(RemoteOnly()) as places:
         assert places.backend.storage == cast(Any, "the remote storage")
         await places.backend.submit(blob)
-        assert places.remote.requests[0].envelope.input_data_uri == "local:/x"
+        assert places.remote.requests[0].envelope.input_data_uri == uri
 
 
 async def test_an_id_is_given_once(autojump_clock: Clock) -> None:

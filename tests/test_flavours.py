@@ -162,7 +162,7 @@ def test_jobs_are_submitted_found_listed_and_read(run: Any, spaces: list[Any]) -
     assert [job.details.name for job in run(workspace.list_jobs())] == ["Problem 4", "Problem 5"]
     assert [job.details.name for job in run(workspace.list_jobs("5", gpuqio.JobStatus.Succeeded))] == ["Problem 5"]
     assert run(workspace.statistics()).succeeded == 2
-    assert run(workspace.get_quotas()) == []
+    assert run(workspace.get_quotas())[0]["limit"] == 20
     assert {target.workspace is workspace for target in run(workspace.get_targets())} == {True}
     with pytest.raises(JobNotFound, match="no-such-job"):
         run(workspace.get_job("no-such-job"))

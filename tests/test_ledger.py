@@ -46,6 +46,7 @@ def test_an_ended_job_keeps_its_solver_and_not_its_problems() -> None:
     ledger = Ledger()
     entry = ended(ledger, "a")
     record = entry.record()
+    assert record.request is not None
     assert record.request.work.problems == ()
     assert record.request.work.solver.target == "fake"
     assert record.status is Status.Succeeded

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 import trio
 
-from gpuqio.backend import Availability, Backend, JobRecord, Request, Statistics, Storage
+from gpuqio.backend import Availability, Backend, JobRecord, Request, Sessions, Statistics, Storage
 from gpuqio.dispatch.account import Account
 from gpuqio.dispatch.decision import Place, Spent, View
 from gpuqio.dispatch.job import DispatchedJob, seeded
@@ -91,6 +91,11 @@ class DispatchBackend:
     def storage(self) -> Storage:
         """The local one where jobs may be done locally in any case, else the remote one."""
         return self._local.storage if self._policy.falls_back else self._remote.storage
+
+    @property
+    def sessions(self) -> Sessions:
+        """Those of the place whose storage it is."""
+        return self._local.sessions if self._policy.falls_back else self._remote.sessions
 
     # Jobs.
 

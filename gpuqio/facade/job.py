@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import uuid
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from typing import Any
 
-from gpuqio.backend import JobError, JobRecord, Request
+from gpuqio.backend import JobError, JobRecord, Request, provider_of
 from gpuqio.backend import Status as JobStatus
 
 __all__ = ["BaseJob", "JobDetails", "JobStatus"]
@@ -20,7 +20,8 @@ class JobDetails:
     """What is known of a job, under the SDK's names. A snapshot: `Job.refresh` gets a new one.
 
     Times are aware datetimes in UTC. `status` is one of the words of `JobStatus`, and compares equal to
-    its member. Fields about storage, cost and quantum computing are None for a job solved on this machine.
+    its member. Fields about storage are None where a job has no blobs, as one solved on this machine from a `Problem`;
+    those about cost and quantum computing are what a remote service says.
     """
 
     __module__ = "gpuqio"
@@ -51,28 +52,35 @@ class JobDetails:
     tags: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, request: Request, record: JobRecord | None) -> JobDetails:
-        """Details of a job; a job without a `record` has not been submitted yet, and waits."""
-        prefix = request.target.partition(".")[0]
-        provider = "Microsoft" if prefix in ("", "microsoft") else prefix
-        about = cls(
-            id=request.job_id,
-            name=request.name,
-            target=request.target,
-            provider_id=provider,
-            output_data_format=f"microsoft.qio-results.{'v1' if provider == '1qbit' else 'v2'}",
-            status=JobStatus.Waiting.value,
-            input_params=dict(request.params),
-        )
-        if record is None:
-            return about
-        return cls(
-            id=about.id,
+    def of(cls, request: Request | None, record: JobRecord | None) -> JobDetails:
+        """Details of a job, of which there is one or the other; without a `record` it is not submitted, and waits."""
+        about = record or request
+        assert about is not None
+        envelope = about.envelope
+        provider = envelope.provider_id or provider_of(about.target)
+        details = cls(
+            id=about.id if isinstance(about, JobRecord) else about.job_id,
             name=about.name,
             target=about.target,
-            provider_id=about.provider_id,
-            output_data_format=about.output_data_format,
-            input_params=about.input_params,
+            provider_id=provider,
+            status=JobStatus.Waiting.value,
+            input_params=dict(about.params),
+            input_data_format=envelope.input_data_format or "microsoft.qio.v2",
+            output_data_format=envelope.output_data_format
+            or f"microsoft.qio-results.{'v1' if provider == '1qbit' else 'v2'}",
+            container_uri=envelope.container_uri,
+            input_data_uri=envelope.input_data_uri,
+            output_data_uri=envelope.output_data_uri,
+            session_id=envelope.session_id,
+            metadata=None if envelope.metadata is None else dict(envelope.metadata),
+            tags=list(envelope.tags),
+            cost_estimate=envelope.cost_estimate,
+            quantum_computing_data=envelope.quantum_computing_data,
+        )
+        if record is None:
+            return details
+        return replace(
+            details,
             status=record.status.value,
             creation_time=record.created,
             begin_execution_time=record.began,

@@ -17,10 +17,12 @@ from urllib.parse import quote
 import msgspec
 
 from gpuqio.backend import Status
+from gpuqio.remote.secrets import scrub
 
 __all__ = [
     "API_VERSIONS",
     "CURRENT",
+    "REPORT_KEY",
     "STATUSES",
     "ApiVersion",
     "Call",
@@ -44,6 +46,9 @@ __all__ = [
 SCOPE = "https://quantum.microsoft.com/.default"
 API_KEY_HEADER = "x-ms-quantum-api-key"
 
+REPORT_KEY = "gpuqio_report"
+"""Of a job's metadata: the JSON of its result's report, written by a server of gpuqio."""
+
 STATUSES = {
     "Waiting": Status.Waiting,
     "Queued": Status.Waiting,
@@ -63,6 +68,12 @@ CANCELLING = frozenset({"CancellationRequested", "Cancelling"})
 
 class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     """A JSON object of the protocol. What has its default is left out, except where a service always writes it."""
+
+    def __repr__(self) -> str:
+        """What is not None, without signatures."""
+        given = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        fields = ", ".join(f"{name}={value!r}" for name, value in given if value is not None)
+        return scrub(f"{type(self).__name__}({fields})")
 
 
 class ErrorData(Message, omit_defaults=False):
@@ -191,8 +202,14 @@ class Page(msgspec.Struct, Generic[Item], rename="camel", kw_only=True):
 
 
 def encode(message: Any) -> bytes:
-    """The JSON of a message."""
-    return msgspec.json.encode(message)
+    """The JSON of a message. What NumPy counts in is written as the numbers it is."""
+    return msgspec.json.encode(message, enc_hook=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise NotImplementedError(f"A {type(value).__name__} can't be sent.")
 
 
 M = TypeVar("M")

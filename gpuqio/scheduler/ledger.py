@@ -71,6 +71,7 @@ class Entry:
             error=self.error,
             results=self.results,
             request=request,
+            envelope=request.envelope,
         )
 
     @property

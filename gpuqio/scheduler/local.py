@@ -9,6 +9,7 @@ import trio
 
 from gpuqio.engines.choice import AUTO, GPUS, choose, engine_name
 from gpuqio.errors import InvalidParameter
+from gpuqio.scheduler.ledger import Ledger
 from gpuqio.scheduler.loop import Scheduler
 
 if TYPE_CHECKING:
@@ -51,16 +52,23 @@ class LocalBackend(Scheduler):
         engines: do the work.
         workers: most slices of an engine at once. Default: `worker_count()`.
         max_waiting: most jobs in the queue.
+        ledger: keeps the records.
     """
 
-    def __init__(self, *engines: Engine[Any], workers: int | None = None, max_waiting: int = 10_000) -> None:
+    def __init__(
+        self,
+        *engines: Engine[Any],
+        workers: int | None = None,
+        max_waiting: int = 10_000,
+        ledger: Ledger | None = None,
+    ) -> None:
         workers = worker_count() if workers is None else workers
         limiter = trio.CapacityLimiter(workers * len(engines))
 
         async def execute(crossing: Crossing) -> list[Answer]:
             return await trio.to_thread.run_sync(crossing, limiter=limiter, thread_name="gpuqio worker")
 
-        super().__init__(engines, execute, workers, max_waiting=max_waiting)
+        super().__init__(engines, execute, workers, max_waiting=max_waiting, ledger=ledger)
 
 
 def local_backend(engine: str | None = None) -> LocalBackend:

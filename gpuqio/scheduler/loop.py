@@ -7,20 +7,26 @@ that task. So cancellation, wherever it strikes, finds the state whole.
 
 from __future__ import annotations
 
+import builtins
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from gpuqio.backend import JobError, JobRecord, Request, Statistics
-from gpuqio.errors import BackendUnavailable, QueueFull
+from gpuqio.backend import Availability, JobError, JobRecord, Request, Statistics, Storage, provider_of
+from gpuqio.errors import BackendUnavailable, InvalidParameter, QueueFull
+from gpuqio.problem import Problem
 from gpuqio.scheduler.crossing import Answer, Crossing, Item, Stop, job_error
 from gpuqio.scheduler.ledger import Entry, Ledger
 from gpuqio.scheduler.lifecycle import Event, State, after
 from gpuqio.scheduler.policy import Action, Admit, Advance, Close, Expire, Interrupt, Policy
+from gpuqio.scheduler.scratch import scratch_storage
+from gpuqio.scheduler.sessions import SessionBook
 from gpuqio.scheduler.turns import Job
+from gpuqio.solvers import TARGETS
 
 if TYPE_CHECKING:
     from gpuqio.engines.base import Engine
@@ -65,6 +71,7 @@ class Scheduler:
         self._ledger = Ledger() if ledger is None else ledger
         self._stops: dict[int, Stop] = {}  # of the busy workers
         self._change = trio.Event()
+        self.sessions = SessionBook(self.list)
         self._broken = ""  # why nothing will run any more
 
     def __repr__(self) -> str:
@@ -72,12 +79,19 @@ class Scheduler:
 
     # What others ask.
 
+    @property
+    def storage(self) -> Storage:
+        """A folder of this process, which all schedulers share."""
+        return scratch_storage()
+
     async def submit(self, request: Request) -> JobRecord:
         """Put a job in the queue, waiting for room if it is full; first come, first served.
 
-        A job that waits for room is listed, can expire and can be cancelled. Cancelling the call withdraws it.
+        A job that waits for room is listed, can expire and can be cancelled. Cancelling the call withdraws it. A
+        request for a problem that lies in the storage has it read first.
         """
         await trio.lowlevel.checkpoint()
+        request = await self._with_problem(request)
         try:
             return self.submit_nowait(request)
         except QueueFull:
@@ -95,10 +109,18 @@ class Scheduler:
         return entry.record()
 
     def submit_nowait(self, request: Request) -> JobRecord:
-        """Put a job in the queue, or raise `QueueFull`."""
+        """Put a job in the queue, or raise `QueueFull`. Its problems are at hand, none in the storage."""
         if self._broken:
             raise BackendUnavailable(self._broken)
+        if not request.work.problems and (uri := request.envelope.input_data_uri) is not None:
+            raise InvalidParameter(
+                "A job whose problem lies in the storage goes in by `submit`, which can wait for it.",
+                field="envelope.input_data_uri",
+                value=uri.partition("?")[0],
+            )
         self._ledger.check_new(request.job_id)
+        if request.envelope.session_id is not None:
+            self.sessions.admit(request.envelope.session_id)
         entry = Entry.of(request)
         self._policy.admit(entry.job)
         self._ledger.add(entry)
@@ -139,6 +161,26 @@ class Scheduler:
         """All jobs known, oldest first."""
         return [entry.record() for entry in self._ledger]
 
+    async def fetch(self, job_id: str) -> JobRecord:
+        """The job as it is now."""
+        await trio.lowlevel.checkpoint()
+        return self.get(job_id)
+
+    async def fetch_all(self) -> builtins.list[JobRecord]:
+        """All jobs known, oldest first."""
+        await trio.lowlevel.checkpoint()
+        return self.list()
+
+    async def targets(self) -> builtins.list[Availability]:
+        """All solvers, each to be had at once."""
+        await trio.lowlevel.checkpoint()
+        return [Availability(target, provider_of(target), "Available", 0) for target in TARGETS]
+
+    async def quotas(self) -> builtins.list[dict[str, Any]]:
+        """None: nothing is limited here."""
+        await trio.lowlevel.checkpoint()
+        return []
+
     def statistics(self) -> Statistics:
         """How busy the scheduler is now."""
         policy = self._policy
@@ -154,6 +196,16 @@ class Scheduler:
             cancelled=policy.ended(State.CANCELLED),
             predicted_wait=policy.predicted_wait,
         )
+
+    async def _with_problem(self, request: Request) -> Request:
+        """The request, with the problem that it only says the place of."""
+        uri = request.envelope.input_data_uri
+        if request.work.problems or uri is None:
+            return request
+        blob = await self.storage.download(uri)
+        problem = await trio.to_thread.run_sync(Problem.deserialize, blob.data, request.name)
+        problem.check()
+        return replace(request, work=replace(request.work, problems=(problem,)))
 
     # What happens.
 

@@ -36,7 +36,7 @@ from gpuqio.solvers.substochastic_monte_carlo import SubstochasticMonteCarlo
 from gpuqio.solvers.tabu import Tabu
 from gpuqio.solvers.tabu_search import TabuSearch
 
-__all__ = ["COMMON", "FREE", "OTHER_NAMES", "PARAMETERS", "TARGETS", "TOSHIBA_NAMES", "parse"]
+__all__ = ["COMMON", "FREE", "OTHER_NAMES", "PARAMETERS", "TARGETS", "TOSHIBA_NAMES", "parse", "spoken"]
 
 DEFAULT_TIMEOUT = 5.0
 """Seconds that a parameter-free search may take where no timeout is given (the service's default)."""
@@ -125,7 +125,7 @@ def _oneqbit(make: Callable[..., Solver], own: Sequence[str]) -> Callable[[dict[
     """1QBit's values are text, and its timeout is in milliseconds, 0 for none."""
 
     def read(given: dict[str, Any]) -> Solver:
-        known: dict[str, Any] = {name: _spoken(value) for name, value in _known(given, *own).items()}
+        known: dict[str, Any] = {name: spoken(value) for name, value in _known(given, *own).items()}
         whole("timeout", known.get("timeout"), 0, MOST_MILLISECONDS)
         if milliseconds := known.pop("timeout", None):
             known["timeout"] = milliseconds / 1000
@@ -144,7 +144,7 @@ def _toshiba(given: dict[str, Any]) -> Solver:
     return SimulatedBifurcation(**known)
 
 
-def _spoken(value: object) -> object:
+def spoken(value: object) -> object:
     """The number, truth value or list that a text is of, or the text itself."""
     try:
         return ast.literal_eval(value) if isinstance(value, str) else value

@@ -61,6 +61,7 @@ async def test_other_providers_write_their_own_results(
         assert result["solutions"][0]["cost"] == -3.5
 
 
+@pytest.mark.slow
 async def test_problems_come_as_json_gzipped_or_not_or_as_protobuf(tmp_path: Path) -> None:
     terms = [Term(c=term["c"], indices=term["ids"]) for term in CHAIN["terms"]]
     problem = Problem("a chain", terms, problem_type=ProblemType.ising, content_type=ContentType.protobuf)
@@ -247,6 +248,7 @@ async def test_no_other_change_is_made(tmp_path: Path, change: Any) -> None:
         assert (await client.call("PATCH", "/jobs/a", json=change)).status_code == 400
 
 
+@pytest.mark.slow
 async def test_workspaces_are_apart(tmp_path: Path) -> None:
     async with a_server(tmp_path) as client:
         other = replace(client, workspace=WORKSPACE.replace("/s/", "/t/"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 import traceback
@@ -64,7 +65,8 @@ def fail(service: FakeAzure, request: httpx.Request, when: str, answer: httpx.Re
     if isinstance(answer, Exception):
         raise answer
     echo = f"You sent {request.url} with {list(request.headers.items())}"
-    return answer if answer.status_code == 307 else raw(answer.status_code, dict(answer.headers), echo.encode())
+    body = json.dumps({"error": {"code": f"Bad?sig={SIG}", "message": echo}}).encode()
+    return answer if answer.status_code == 307 else raw(answer.status_code, dict(answer.headers), body)
 
 
 FAILURES = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gpuqio import __version__
+from gpuqio.server import VERSION
 from gpuqio.server.call import answer
 from gpuqio.server.items import Item
 
@@ -30,7 +30,7 @@ PAGE_HEADERS = {
 
 async def health(request: Request) -> Response:
     """That it answers, and what it is."""
-    return answer({"status": "ok", "version": __version__})
+    return answer({"status": "ok", "version": VERSION})
 
 
 async def page(request: Request) -> Response:
@@ -44,7 +44,7 @@ async def status(request: Request) -> Response:
     statistics, runner = service.backend.statistics(), service.runner
     return answer(
         {
-            "version": __version__,
+            "version": VERSION,
             "engine": service.engine,
             "device": service.device,
             "workers": statistics.workers,

@@ -92,11 +92,11 @@ def native(**limits: float) -> tuple[gpuqio.trio.StreamingProblem, FakeStorage]:
 async def test_blocks_go_as_they_fill_and_little_is_kept() -> None:
     problem, storage = native(upload_size_threshold=4096, upload_terms_threshold=100)
     kept = 0
-    for t in range(5_000):
+    for t in range(4_000):
         await problem.add_term((t * 0.37) ** 1.7, [t, t + 7])
         kept = max(kept, sum(map(len, problem._pieces)) + sum(len(block) for _, block in problem._full))
         assert len(problem._terms) <= 100
-    assert len(storage.staged) > 2
+    assert len(storage.staged) > 1
     assert kept < 4096 + ZLIB_KEEPS
     await problem.upload()
     assert max(storage.staged) < 4096 + ZLIB_KEEPS
@@ -109,7 +109,7 @@ async def test_blocks_go_as_they_fill_and_little_is_kept() -> None:
         "max_coupling": "2",
         "avg_coupling": "2.0",
         "min_coupling": "2",
-        "num_terms": "5000",
+        "num_terms": "4000",
     }
 
 
@@ -133,7 +133,7 @@ async def test_one_call_with_many_terms_keeps_little_too() -> None:
 ROWS = st.lists(st.lists(st.integers(0, 9), max_size=3, unique=True), max_size=12)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(ROWS, st.integers(1, 5), st.integers(1, 60))
 def test_limits_do_not_change_the_problem(rows: list[list[int]], terms: int, size: int) -> None:
     async def main() -> None:

@@ -43,6 +43,7 @@ from gpuqio.scheduler.local import LocalBackend
 from gpuqio.scheduler.loop import Scheduler
 from gpuqio.solvers import SimulatedAnnealing
 from gpuqio.trio import Workspace
+from tests.fake_backend import FakeBackend
 from tests.fake_engine import FakeEngine, a_request, a_scheduler
 from tests.fake_remote import FakeLocal, FakeRemote
 
@@ -261,6 +262,7 @@ async def test_a_job_that_the_remote_refuses_is_done_locally(autojump_clock: Clo
         assert (await places.backend.wait("a")).status is Status.Succeeded
         assert places.local_status("a") is Status.Succeeded
         assert places.backend.statistics().returned == 1
+        assert places.backend.statistics().failure == "BackendUnavailable: closed for the night"
         assert places.remote.calls == ["submit a", "cancel a"]  # it might have arrived
 
 
@@ -303,6 +305,7 @@ async def test_a_server_that_closes_fails_its_jobs_and_they_are_done_here(autoju
         assert (record.status, record) == (Status.Failed, places.local.get("a"))
         assert places.backend.statistics().returned == 1
         assert places.backend.statistics().resting > 0
+        assert places.backend.statistics().failure == "InternalError: RuntimeError: closed"
 
 
 async def test_a_job_that_is_at_fault_itself_is_not_done_twice(autojump_clock: Clock) -> None:
@@ -453,7 +456,7 @@ async def test_a_job_can_be_cancelled_though_the_remote_is_dead(
         assert trio.current_time() - began == pytest.approx(1.0)
 
 
-async def test_jobs_end_with_the_trio_run() -> None:
+def test_jobs_end_with_the_trio_run() -> None:
     found: list[FakeRemote] = []
 
     async def leave() -> None:
@@ -464,7 +467,7 @@ async def test_jobs_end_with_the_trio_run() -> None:
         backend = RemoteOnly().over(cast(Backend, local), cast(Backend, remote))
         await backend.submit(a_request("a", 1.0))
 
-    await trio.to_thread.run_sync(trio.run, leave)
+    trio.run(leave)
     assert found[0].calls == ["submit a", "cancel a"]
 
 
@@ -599,7 +602,19 @@ async def test_ended_jobs_hold_no_problems_and_are_forgotten_in_time(
         assert places.backend.get("0").status is Status.Succeeded  # the place knows
 
 
-# The "Shows": a batch over two places.
+# A batch over two places.
+
+
+async def test_a_batch_keeps_as_much_in_work_as_is_wanted_by_now(
+    autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = FakeBackend(held=True)
+    less = backend.statistics()
+    monkeypatch.setattr(backend, "statistics", lambda: replace(less, workers=3 if len(backend.requests) > 1 else 1))
+    problem = Problem("p", [Term(c=1.0, indices=[0, 1])], problem_type=ProblemType.ising)
+    with trio.move_on_after(1):
+        await Workspace(backend=cast(Backend, backend)).solve_many([problem] * 1_000, SOLVER)
+    assert len(backend.requests) == 6
 
 
 SOLVER = SimulatedAnnealing(sweeps=20, restarts=8, seed=11)

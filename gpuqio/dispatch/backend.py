@@ -44,6 +44,8 @@ class DispatchStatistics(Statistics):
         returned: those that were lost there and done on this machine.
         spent: what they took.
         resting: seconds that the remote place will be left alone for, after a failure.
+        failure: what that was, or the last one; "" for none. Where jobs are then done locally, a wrong credential shows
+            nowhere else.
         ahead: jobs that the policy wants the local queue to be able to hold.
     """
 
@@ -54,6 +56,7 @@ class DispatchStatistics(Statistics):
     returned: int = 0
     spent: Spent = field(default_factory=Spent)
     resting: float = 0.0
+    failure: str = ""
     ahead: int = 0
 
     @property
@@ -211,6 +214,7 @@ class DispatchBackend:
             returned=self._runner.returned,
             spent=view.spent,
             resting=max(self._runner.breaker.until - view.now, 0.0) if self._runner.breaker.failures else 0.0,
+            failure=self._runner.failure,
             ahead=self._policy.ahead(local),
         )
 

@@ -37,12 +37,14 @@ class Runner:
 
     Attributes:
         breaker: how the remote place fares.
+        failure: what it said when it last failed.
         returned: jobs that were lost there and done locally.
     """
 
     def __init__(self, local: Backend, remote: Backend, falls_back: bool, account: Account) -> None:
         self._local, self._remote, self._falls_back, self._account = local, remote, falls_back, account
         self.breaker = Breaker()
+        self.failure = ""
         self.returned = 0
 
     def fitted(self, backend: Backend, request: Request) -> Request:
@@ -103,8 +105,8 @@ class Runner:
         job_id = job.request.job_id
         try:
             record = await self._attempt(self._remote, job)
-        except LOST:
-            self.breaker = self.breaker.failed(trio.current_time())
+        except LOST as error:
+            self._failed(f"{type(error).__name__}: {error}")
             if not self._falls_back:
                 raise
             # Should it run there all the same, nobody wants it. To say so may take long, which nobody waits for.
@@ -114,10 +116,13 @@ class Runner:
             costs = [price(record.envelope.cost_estimate) for _, record in self.records(job_id, self._remote)]
             self._account.close(job_id, trio.current_time(), sum(costs))
         if record.error is not None and record.error.code != OWN_FAULT:
-            self.breaker = self.breaker.failed(trio.current_time())
+            self._failed(f"{record.error.code}: {record.error.message}")
             return None
         self.breaker = Breaker()
         return record
+
+    def _failed(self, failure: str) -> None:
+        self.breaker, self.failure = self.breaker.failed(trio.current_time()), failure
 
     async def _attempt(self, backend: Backend, job: DispatchedJob) -> JobRecord:
         """Submit and wait; cancelled, cancel the job there, and wait for that. Half a submission undoes itself."""

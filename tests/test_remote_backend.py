@@ -233,6 +233,38 @@ async def test_cancelling_solve_cancels_the_job_and_waits_for_that(problems: int
     assert len(service.jobs) == problems
 
 
+async def test_a_job_that_was_on_its_way_when_its_caller_left_is_cancelled(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    class Slow(FakeAzure):
+        """Takes five seconds to put a job, whether anybody waits for it or not."""
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method != "PUT" or "/jobs/" not in request.url.path:
+                return await super().handle_async_request(request)
+            answers: list[httpx.Response] = []
+            done = trio.Event()
+
+            async def put() -> None:
+                await trio.sleep(5)
+                answers.append(await FakeAzure.handle_async_request(self, request))
+                done.set()
+
+            nursery.start_soon(put)
+            await done.wait()
+            return answers[0]
+
+    service = Slow(held=True)
+    backend = backend_of(service)
+    for call in (backend.solve, backend.submit):
+        with trio.move_on_after(1) as scope:
+            await call(a_request())
+        assert scope.cancelled_caught
+    await trio.sleep(60)
+    assert len(service.jobs) == 2
+    assert service.unfinished == []
+
+
 async def test_a_service_that_does_not_answer_holds_up_cancellation_for_a_while_only(autojump_clock: MockClock) -> None:
     hung = False
 

@@ -203,18 +203,13 @@ def _in(container_uri: str, name: str, query: str = "") -> str:
 
 
 def _named(uri: str) -> tuple[str, str]:
-    """Container and blob that a URI names.
-
-    Azure's accounts are in the host's name. Elsewhere the account stands in the path before them, and maybe more does,
-    so there a blob's name is taken to be without a slash.
-    """
+    """Container and blob that a URI names: of Azure's hosts below the root, elsewhere below the account's name."""
     parts = urlsplit(uri)
     path = [unquote(part) for part in parts.path.strip("/").split("/")]
-    if len(path) < 2:
+    container, *blob = path if ".core." in (parts.hostname or "") else path[1:] or [""]
+    if not blob:
         raise BlobNotFound(f"{bare(uri)!r} is not the URI of a blob in a container.")
-    if ".core." in (parts.hostname or ""):
-        return path[0], "/".join(path[1:])
-    return path[-2], path[-1]
+    return container, "/".join(blob)
 
 
 def _described(blob: Blob) -> dict[str, str]:

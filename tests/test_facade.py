@@ -48,18 +48,6 @@ class TestWorkspace:
         assert repr(workspace) == "<Workspace local>"
         assert (workspace.name, workspace.subscription_id, workspace.location) == (None, None, "")
 
-    @pytest.mark.parametrize(
-        "ids",
-        [
-            {"resource_id": RESOURCE_ID},
-            {"resource_id": RESOURCE_ID.lower()},
-            {"subscription_id": "0a1b-2c", "resource_group": "my-group", "name": "my-space"},
-        ],
-    )
-    def test_the_ids_of_a_remote_workspace_are_refused_with_the_way_out(self, ids: dict[str, Any]) -> None:
-        with pytest.raises(BackendUnavailable, match="backend='local', set GPUQIO_BACKEND=local, or leave"):
-            Workspace(**ids, location="West US")
-
     def test_backend_local_solves_here_whatever_the_ids(self, monkeypatch: pytest.MonkeyPatch) -> None:
         workspace = Workspace(resource_id=RESOURCE_ID, location="West US", backend="local")
         assert (workspace.subscription_id, workspace.resource_group) == ("0a1b-2c", "my-group")

@@ -12,7 +12,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote, urlsplit
 
-import numpy as np
 import trio
 
 from gpuqio.backend import Blob
@@ -120,29 +119,33 @@ class BaseStreamingProblem:
             yield part
 
     def _take(self, terms: list[Term]) -> bool:
-        """Add terms; returns whether there are blocks to be staged."""
-        for term in terms:
-            if not isinstance(term, Term):
-                kind = type(term)
-                raise InvalidTerm(
-                    f"Unsupported statistics in streamingproblem for TermBase subclass {kind}.", field="terms"
-                )
-        block = pack_terms(terms)
-        TermStore(self.problem_type.spins).extend(block)  # refuses a variable that stands twice
-        degrees = np.diff(block.arrays.offsets)
+        """Add terms, mostly one, so without arrays; returns whether there are blocks to be staged."""
+        degrees = [self._degree(term) for term in terms]
         with self._lock:
             if self._closed:
                 raise InvalidProblem("Cannot add terms after problem has been uploaded.", field="terms")
             stats = self.stats
-            stats["num_terms"] += len(terms)
-            self._couplings += int(degrees.sum())
-            stats["avg_coupling"] = self._couplings / max(1, stats["num_terms"])
-            stats["max_coupling"] = max(stats["max_coupling"], int(degrees.max(initial=0)))
-            stats["min_coupling"] = min(stats["min_coupling"], int(degrees.min(initial=sys.maxsize)))
+            if terms:
+                stats["num_terms"] += len(terms)
+                self._couplings += sum(degrees)
+                stats["avg_coupling"] = self._couplings / stats["num_terms"]
+                stats["max_coupling"] = max(stats["max_coupling"], *degrees)
+                stats["min_coupling"] = min(stats["min_coupling"], *degrees)
             self._terms += terms
             if len(self._terms) >= self.upload_terms_threshold:
                 self._write()
             return bool(self._full)
+
+    def _degree(self, term: Term) -> int:
+        """How many variables a term has. Raises `InvalidTerm` where it can't be in this problem."""
+        if not isinstance(term, Term):
+            raise InvalidTerm(
+                f"Unsupported statistics in streamingproblem for TermBase subclass {type(term)}.", field="terms"
+            )
+        ids = term._ids
+        if self.problem_type.spins and len(set(ids)) < len(ids):
+            TermStore(True).append(term)  # says what is wrong with it
+        return len(ids)
 
     def _end(self) -> None:
         with self._lock:

@@ -19,7 +19,15 @@ from gpuqio.solvers.move import Bits, Int64s, Kind, Move
 from gpuqio.solvers.settings import Settings, spelled
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["MOST_OPTIMA", "MOST_VARIABLES", "Enumeration", "Exhaustive", "certified", "enumeration"]
+__all__ = [
+    "CERTIFIED_VARIABLES",
+    "MOST_OPTIMA",
+    "MOST_VARIABLES",
+    "Enumeration",
+    "Exhaustive",
+    "certified",
+    "enumeration",
+]
 
 MOST_VARIABLES = 26
 MOST_OPTIMA = 1024

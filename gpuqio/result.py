@@ -50,8 +50,8 @@ class Report:
     Attributes:
         engine: what computed, such as "cpu".
         device: on which machine or instruction set.
-        strategy: the form of the sweep: "window", "lane" ...
-        replicas: replicas or restarts that were run.
+        strategy: the form of the sweep: "window", "lane" ...; of several components, the largest's.
+        replicas: replicas or restarts that were run; of several components, the largest's.
         sweeps: sweeps of each of them.
         flips: accepted moves, of all.
         exchanges: accepted exchanges between temperatures.
@@ -59,6 +59,8 @@ class Report:
         resolution: the step to which coefficients were rounded; 0.0 where they were represented exactly.
         stop_reason: why it ended.
         removed: variables that needed no search, and came back at their best values (`gpuqio.pack.reduce`).
+        components: parts that were solved apart, since no term connects them (`gpuqio.pack.components`); 0 where no
+            variable was left.
         statistics: what else the solver has found out, by name, as JSON values; its documentation says what. Mostly
             empty.
     """
@@ -74,6 +76,7 @@ class Report:
     resolution: float
     stop_reason: StopReason
     removed: int = 0
+    components: int = 1
     statistics: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def to_dict(self) -> dict[str, Any]:

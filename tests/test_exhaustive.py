@@ -60,10 +60,26 @@ def klocal(n: int, seed: int, kind: ProblemType) -> Problem:
     return problem
 
 
+def ring(n: int) -> Problem:
+    return Problem("ring", [Term(c=-1, indices=[i, (i + 1) % n]) for i in range(n)], problem_type=ProblemType.ising)
+
+
 def squares(n: int, seed: int) -> Problem:
     random = np.random.default_rng(seed)
     problem = klocal(n, seed, ProblemType.pubo)
     problem.add_slc_term([*((int(w), i) for i, w in enumerate(random.integers(-9, 9, n))), (5, None)], 2)
+    return problem
+
+
+def even(n: int, seed: int, squared: bool = False) -> Problem:
+    """Spins in pairs and fours, and in a square without a constant if asked for: opposite states cost the same."""
+    random = np.random.default_rng(seed)
+    members = [random.choice(n, size, replace=False).tolist() for size in (2, 4) * n if size <= n]
+    terms = [Term(c=int(random.integers(1, 5)) * (-1) ** i, indices=m) for i, m in enumerate(members)]
+    terms.append(Term(c=3, indices=[]))
+    problem = Problem("even", terms, problem_type=ProblemType.ising)
+    if squared:
+        problem.add_slc_term([(int(w), i) for i, w in enumerate(random.integers(1, 9, n))], 2)
     return problem
 
 
@@ -124,6 +140,9 @@ LAYOUTS = {
     "exhaustive_parity": pack(klocal(13, 4, ProblemType.ising)),
     "exhaustive_grouped": grouped(13, 6, ProblemType.ising),
     "exhaustive_grouped bits": grouped(4, 7, ProblemType.pubo),
+    "exhaustive_neighbour mirrored": pack(ring(13), windows=False),
+    "exhaustive_parity mirrored": pack(even(13, 8)),
+    "exhaustive_grouped mirrored": pack(even(9, 9, squared=True)),
     "exhaustive_product": pack(klocal(13, 5, ProblemType.pubo)),
 }
 
@@ -191,10 +210,39 @@ def test_more_optima_than_are_listed_are_counted() -> None:
 
 
 def test_the_largest_problem_has_its_two_ground_states() -> None:
-    ring = [Term(c=-1, indices=[i, (i + 1) % 26]) for i in range(26)]
-    result = solve(Problem("ring", ring, problem_type=ProblemType.ising), Exhaustive(all_optima=True))
-    assert (result.cost, result.report.flips) == (-26.0, 2**26 - 2**7)
+    """Of which one is seen, in half of the configurations."""
+    result = solve(ring(26), Exhaustive(all_optima=True))
+    assert (result.cost, result.report.flips) == (-26.0, 2**25 - 2**7)
     assert sorted(result.states.tolist()) == [[-1] * 26, [1] * 26]
+
+
+@pytest.mark.parametrize("squared", [False, True])
+@pytest.mark.parametrize("n", [2, 3, 6, 7, 8, 9])
+def test_of_opposite_states_that_cost_the_same_one_is_tried_and_both_are_returned(n: int, squared: bool) -> None:
+    for seed in range(4):
+        problem = even(n, seed, squared)
+        result = solve(problem, Exhaustive(seed=1, all_optima=True))
+        lowest, optima = by_hand(problem)
+        assert (result.cost, result.proven_optimal) == (lowest, True)
+        assert result.report.flips == 2 ** (n - 1) - 2 ** min(n - 1, 7)
+        if len(result.variables) == len(problem.variables) == n:
+            assert {tuple(state) for state in result.states.tolist()} == optima
+            assert result.report.statistics["optima"] == len(result.states) == len(optima)
+        two = solve(problem, Exhaustive(seed=1, number_of_solutions=2))
+        assert two.costs.tolist() == [lowest, lowest]
+        assert (two.states[0] != two.states[1]).any()
+
+
+def test_a_field_a_triple_a_constant_in_a_square_and_bits_have_no_mirror() -> None:
+    assert pack(even(6, 1, squared=True)).problem.is_symmetric
+    for extra in ([0], [0, 1, 2]):
+        problem = even(6, 1)
+        problem.add_term(1, extra)
+        assert not pack(problem).problem.is_symmetric
+    problem = even(6, 1)
+    problem.add_slc_term([(3, 0), (5, 1), (1, None)], 2)
+    assert not pack(problem).problem.is_symmetric
+    assert not pack(Problem("", list(even(6, 1).terms), problem_type=ProblemType.pubo)).problem.is_symmetric
 
 
 def test_a_larger_problem_is_refused_with_advice() -> None:

@@ -184,6 +184,7 @@ def test_a_report_is_a_dict_of_json_values() -> None:
         "resolution": 0.0,
         "stop_reason": "All the sweeps asked for were done.",
         "removed": 0,
+        "components": 1,
         "statistics": {},
     }
 

@@ -3,6 +3,7 @@
 // option: {fixed, block, listed}. There are 2^fixed chains: chain c holds the last `fixed` variables at the bits of c
 // and has the other n - fixed count from 0 in Gray code (Knuth, TAOCP 4A, 7.2.1.1): step t flips variable ctz(t), the
 // same in all lanes, and leaves the state t ^ (t >> 1). A sweep is 2^block of these states, block <= 5.
+// Where opposite states cost the same, the first half of the chains is all there are: the last variable stays at 0.
 // The best is asked at every step. With `listed` > 0 a chain also counts the states of its lowest energy, and lists the
 // first `listed` of them: log[c] is the count, log[chains + c listed + i] the state of the free variables.
 // memory: 32 words a warp, room to bring 64-bit energies to lanes as 32 bits; LANE_GROUPED, of 64 bits, needs none.

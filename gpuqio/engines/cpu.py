@@ -9,7 +9,8 @@ from gpuqio.batch import DenseBatch
 from gpuqio.engines.base import StopFlag, Work
 from gpuqio.engines.dense_run import DenseRun, dense_run
 from gpuqio.engines.native import Ensemble, advance, instruction_set, library
-from gpuqio.engines.solve import Solve, SolveRun
+from gpuqio.engines.parts import Parts, SolveRun
+from gpuqio.engines.solve import Solve
 from gpuqio.result import Result, StopReason
 
 __all__ = ["CpuEngine", "CpuRun"]
@@ -42,8 +43,8 @@ class CpuEngine:
             dense = dense_run(work.problems, work.solver, self.seconds_per_work)
             if dense is not None:
                 return dense
-        solves = [Solve(problem, work.solver, Ensemble) for problem in work.problems]
-        return SolveRun(solves, lambda solve: solve.work_left * self.seconds_per_work)
+        problems = [Parts(problem, work.solver, Ensemble) for problem in work.problems]
+        return SolveRun(problems, lambda solve: solve.work_left * self.seconds_per_work)
 
     def advance(self, runs: Sequence[CpuRun], seconds: float, stop: StopFlag) -> None:
         """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished.
@@ -67,15 +68,13 @@ class CpuEngine:
 
     def outcome(self, run: CpuRun, reason: StopReason | None) -> Sequence[Result]:
         """One result a problem: the best found so far."""
-        if isinstance(run, DenseRun):
-            return run.results(self.name, self.device, reason)
-        return tuple(s.result(self.name, self.device, reason) for s in run.solves)
+        return run.results(self.name, self.device, reason)
 
     def _cross(self, solves: Sequence[Solve[Ensemble]], seconds: float) -> None:
         """One crossing of about `seconds`, shared out evenly; at least one sweep of each."""
         share = seconds / len(solves) / self.seconds_per_work
         sweeps = [max(1, min(s.sweeps_left, int(share / s.sweep_work))) for s in solves]
-        chains = [s.chains for s in solves if s.chains is not None]
+        chains = [s.chains for s in solves]
         before = [c.sweeps for c in chains]
         begun = time.monotonic()
         advance(chains, sweeps)

@@ -14,7 +14,8 @@ from gpuqio.engines.cuda_launch import ORDERS_BYTES, Launcher
 from gpuqio.engines.cuda_round import MOST_PARTS
 from gpuqio.engines.device_memory import Arena
 from gpuqio.engines.device_stream import DeviceStream
-from gpuqio.engines.solve import Solve, SolveRun
+from gpuqio.engines.parts import Parts, SolveRun
+from gpuqio.engines.solve import Solve
 from gpuqio.errors import EngineUnavailable
 from gpuqio.result import Result, StopReason
 
@@ -75,8 +76,8 @@ class CudaEngine:
     def start(self, work: Work) -> CudaRun:
         """Check and pack. Raises `InputError` for a bad problem."""
         self._check()
-        solves = [Solve(problem, work.solver, CudaChains) for problem in work.problems]
-        return CudaRun(solves, self._predict)
+        problems = [Parts(problem, work.solver, CudaChains) for problem in work.problems]
+        return CudaRun(problems, self._predict)
 
     def advance(self, runs: Sequence[CudaRun], seconds: float, stop: StopFlag) -> None:
         """Advance all `runs` for about `seconds`, or until `stop` is set, or until all have finished.
@@ -98,12 +99,12 @@ class CudaEngine:
 
     def outcome(self, run: CudaRun, reason: StopReason | None) -> tuple[Result, ...]:
         """One result a problem: the best found so far."""
-        chains = [_chains(solve) for solve in run.solves if solve.stop_reason is None]
+        chains = [solve.chains for solve in run.solves if solve.stop_reason is None]
         if chains:
             with self._stream() as (stream, orders):
                 for begin in range(0, len(chains), MOST_PARTS):
                     self._fetch(stream, orders, chains[begin : begin + MOST_PARTS])
-        return tuple(s.result(self.name, self.device, reason) for s in run.solves)
+        return run.results(self.name, self.device, reason)
 
     def _predict(self, solve: Solve[CudaChains]) -> float:
         """A block's time, as far as it is worth a slice: problems run side by side, so that long ones share one."""
@@ -118,7 +119,7 @@ class CudaEngine:
         others: list[Solve[CudaChains]] = []
         shortage: MemoryError | None = None
         for solve in solves:
-            chains = _chains(solve)
+            chains = solve.chains
             if not chains.on_device and shortage is None and len(placed) < MOST_PARTS:
                 try:
                     chains.move_in(self._arena)
@@ -126,7 +127,7 @@ class CudaEngine:
                     shortage = error
             (placed if chains.on_device and len(placed) < MOST_PARTS else others).append(solve)
         if shortage is not None and not placed and self._arena.used <= self._overhead:
-            self._move_in(_chains(others[0]))
+            self._move_in(others[0].chains)
             return [others[0]], others[1:]
         return placed, others
 
@@ -147,7 +148,7 @@ class CudaEngine:
 
     def _round(self, stream: DeviceStream, orders: int, solves: list[Solve[CudaChains]], seconds: float) -> None:
         """About `seconds` of sweeps, shared out evenly; at least one of each. Who ended takes the next stage."""
-        chains = [_chains(solve) for solve in solves]
+        chains = [solve.chains for solve in solves]
         arranged = self._launcher.arrange(chains)
         share = seconds / self.seconds_per_work / arranged.time([1.0] * len(solves))
         sweeps = [max(1, min(s.sweeps_left, int(share / s.sweep_work))) for s in solves]
@@ -241,12 +242,6 @@ def _cupy_with(device: int) -> Any:
         there = f"It has cuda:0{f' to cuda:{count - 1}' if count > 1 else ''}." if count else "It has no NVIDIA GPU."
         raise EngineUnavailable(f"There is no cuda:{device} on this machine. {there}")
     return cupy
-
-
-def _chains(solve: Solve[CudaChains]) -> CudaChains:
-    """Those of a solve that is under way."""
-    assert solve.chains is not None
-    return solve.chains
 
 
 def _text(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""One problem on its way from packed to solved: which stage it is in, and the best found so far.
+"""One problem, or a part of one, on its way from packed to solved: its stage, and the best found so far.
 
 Engine-neutral: the engine says how the chains of a stage are made, and advances them.
 """
@@ -6,8 +6,7 @@ Engine-neutral: the engine says how the chains of a stage are made, and advances
 from __future__ import annotations
 
 import math
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
@@ -15,15 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.engines.ensemble import NOTHING_FOUND
-from gpuqio.errors import InvalidProblem
-from gpuqio.pack import Layout, canonical, lay_out, reduced, whole
-from gpuqio.problem import Problem
-from gpuqio.result import Report, Result, StopReason
+from gpuqio.pack import Canonical, Layout, lay_out
+from gpuqio.result import StopReason
 from gpuqio.solvers.base import Solver, Trial
 from gpuqio.solvers.move import Kind
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["Chains", "Solve", "SolveRun"]
+__all__ = ["Bits", "Chains", "Solve", "StartChains"]
 
 Bits = npt.NDArray[np.uint8]
 
@@ -63,51 +60,40 @@ StartChains = Callable[[Layout, Stage, Bits | None, int | None], C]
 
 
 class Solve(Generic[C]):
-    """A problem, its plan, and the chains of the current stage.
+    """A problem or a part of one, its plan, and the chains of the current stage.
+
+    Args:
+        problem: at least one variable.
+        solver: says how.
+        seed: of all its random words.
+        first: (n,) bits that chains begin with; None for random ones.
+        start: makes the chains of a stage.
 
     Attributes:
-        layout: the packed problem, or what is left of it.
-        chains: of the current stage; None for a problem without variables.
+        layout: the packed problem.
+        chains: of the current stage.
         seconds: of solving so far; the engine counts them.
         stop_reason: why it ended; None while there is more to do.
     """
 
-    def __init__(self, problem: Problem, solver: Solver, start: StartChains[C]) -> None:
-        given = canonical(problem)
-        self._reduction = reduced(given) if solver.reduces else whole(given)
-        self._variables = given.variables
-        self.layout = lay_out(
-            self._reduction.problem, solver.walks_windows, solver.walks_groups, bits=solver.walks_bits
-        )
-        if self.layout.groups is not None and not solver.walks_groups:
-            raise InvalidProblem(
-                f"Solver type is not compatible with problem type {problem.problem_type.name}: {type(solver).__name__} "
-                "takes no squared sums. Try ParallelTempering or SimulatedAnnealing.",
-                field="terms_slc",
-                value=len(problem.terms_slc),
-                code="AZQ103",
-            )
+    def __init__(
+        self, problem: Canonical, solver: Solver, seed: int, first: Bits | None, start: StartChains[C]
+    ) -> None:
+        self.layout = lay_out(problem, solver.walks_windows, solver.walks_groups, bits=solver.walks_bits)
         self.seconds = 0.0
         self.stop_reason: StopReason | None = None
-        self._problem, self._solver, self._start = problem, solver, start
-        self._seed = secrets.randbits(32) if solver.seed is None else solver.seed
+        self._solver, self._start, self._first = solver, start, first
         self._ended: list[tuple[int, int, int]] = []  # sweeps, flips, exchanges of each stage that has ended
-        self.chains: C | None = None
         self._best: C | None = None
         self._proven = False
         self._samples: list[Bits] = []
-        if self.layout.num_variables == 0:
-            self.stop_reason = StopReason.PROVEN  # there is but one configuration, or what is left of it
-            return
-        self._plan = solver.plan(self.layout, self._seed)
+        self._plan = solver.plan(self.layout, seed)
         self._begin(self._plan.first())
 
     @property
     def sweeps_left(self) -> int:
         """Sweeps until the current stage ends; 0 when solved."""
-        if self.chains is None or self.stop_reason is not None:
-            return 0
-        return self.chains.stage.sweeps - self.chains.sweeps
+        return 0 if self.stop_reason is not None else self.chains.stage.sweeps - self.chains.sweeps
 
     @property
     def work_left(self) -> float:
@@ -117,16 +103,16 @@ class Solve(Generic[C]):
     @property
     def sweep_work(self) -> float:
         """Predicted cost of one sweep of all chains, in the units of `Layout.work`."""
-        return 0.0 if self.chains is None else self.layout.work * self.chains.stage.chains
+        return self.layout.work * self.chains.stage.chains
 
     def take_stock(self) -> None:
         """After an advance: where the stage has ended, note its best and begin the next one."""
         chains = self.chains
-        if chains is None or self.stop_reason is not None or not chains.finished:
+        if self.stop_reason is not None or not chains.finished:
             return
         self._keep_best()
         if chains.stage.move.kind is Kind.EXHAUSTIVE and chains.sweeps == chains.stage.sweeps:
-            self._proven = self.layout.fixed.is_exact and self._reduction.is_exact
+            self._proven = self.layout.fixed.is_exact
         if chains.stage.sampled:
             coldest = chains.chain_at.reshape(-1, chains.stage.rungs)[:, -1]
             self._samples.append(chains.bits()[coldest])
@@ -155,47 +141,42 @@ class Solve(Generic[C]):
             return None
         return self.layout.problem.constant + self.layout.fixed.unit * lowest
 
-    def result(self, engine: str, device: str, reason: StopReason | None) -> Result:
-        """The best so far. `reason` says why, if it has not ended by itself."""
-        stop_reason, shape = self.stop_reason or reason or StopReason.COMPLETED, self._solver.shape
-        if self.chains is None:
-            states, costs = self._whole_states(np.zeros((1, 0), np.uint8))
-            parameters = {**self._solver.parameters(), "seed": self._seed, **self._reduced()}
-            report = Report(engine, device, "none", 0, 0, 0, 0, self.seconds, 0.0, stop_reason, self._reduction.removed)
-            return Result(self._variables, states, costs, parameters, report, shape)
+    @property
+    def stage(self) -> Stage:
+        """The stage that the best is from, as long as it has come to be."""
         best = self._keep_best()
-        if self._samples:
-            bits = np.concatenate(self._samples)
-        else:
-            bits = best.stage.move.solutions(
-                best.best_bits(), best.best_energies, best.log, self._solver.number_of_solutions
-            )
-        states, costs = self._whole_states(bits)
-        order = np.argsort(costs, kind="stable")
-        stage = best.stage
-        if stage.exchange:  # a ladder stopped early is a shorter run on the same ladder
-            stage = replace(stage, sweeps=max(best.sweeps, 1))
+        if not best.stage.exchange:
+            return best.stage
+        return replace(best.stage, sweeps=max(best.sweeps, 1))  # stopped early it is a shorter run on the same ladder
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """Those that repeat the best."""
+        return self._plan.parameters(self.stage)
+
+    @property
+    def work(self) -> tuple[int, int, int]:
+        """Sweeps, accepted flips and exchanges of all stages so far."""
         sweeps, flips, exchanges = map(sum, zip(*self._ended, _work(self.chains), strict=True))
-        report = Report(
-            engine=engine,
-            device=device,
-            strategy=self.layout.strategy.name.lower().replace("_", "-"),
-            replicas=stage.chains,
-            sweeps=sweeps,
-            flips=flips,
-            exchanges=exchanges,
-            seconds=self.seconds,
-            resolution=self.layout.fixed.resolution,
-            stop_reason=stop_reason,
-            removed=self._reduction.removed,
-            statistics=best.stage.move.statistics(self.layout, best.stage, best.best_energies, best.log, best.sweeps),
-        )
-        echo = {**self._plan.parameters(stage), **self._reduced()}
-        return Result(self._variables, states[order], costs[order], echo, report, shape)
+        return sweeps, flips, exchanges
+
+    @property
+    def statistics(self) -> Mapping[str, object]:
+        """What the stage of the best has found besides."""
+        best = self._keep_best()
+        return best.stage.move.statistics(self.layout, best.stage, best.best_energies, best.log, best.sweeps)
+
+    def solutions(self) -> Bits:
+        """(k, n) the best states so far, or those sampled."""
+        if self._samples:
+            return np.concatenate(self._samples)
+        best = self._keep_best()
+        wanted = self._solver.number_of_solutions
+        return best.stage.move.solutions(best.best_bits(), best.best_energies, best.log, wanted)
 
     def _begin(self, stage: Stage) -> None:
-        first = self._first_bits() if stage.initial is None else stage.initial
-        self.chains = self._start(self.layout, stage, first, self._goal())
+        first = self._first if stage.initial is None else stage.initial
+        self.chains: C = self._start(self.layout, stage, first, self._goal())
         self.take_stock()  # its first states may have reached the cost limit already
 
     def _keep_best(self) -> C:
@@ -204,31 +185,10 @@ class Solve(Generic[C]):
         Of equals the first, which took less work; but rather a search's, whose parameters repeat it, than a proof's.
         """
         chains, best = self.chains, self._best
-        assert chains is not None
         proof = best is not None and best.stage.move.kind is Kind.EXHAUSTIVE
         if best is None or chains.lowest < best.lowest or (proof and chains.lowest == best.lowest):
             self._best = best = chains
         return best
-
-    def _reduced(self) -> dict[str, bool]:
-        """What else repeats the run: a solver with parameters reduces nothing by itself."""
-        reduce = self._solver.reduce
-        return {"reduce": self._solver.reduces} if reduce is not None or self._reduction.removed else {}
-
-    def _whole_states(self, bits: Bits) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]]:
-        """From (k, n') bits of what was solved, (k, n) states as users see them, spins -1 and 1, and their costs."""
-        states = self._reduction.restored(bits).astype(np.int8)
-        if self.layout.problem.is_ising:
-            states = 1 - 2 * states
-        return states, self._problem.evaluate_states(self._variables, states)
-
-    def _first_bits(self) -> Bits | None:
-        start = self._problem.init_config
-        if not start:
-            return None
-        values = np.array([start[v] for v in self.layout.problem.variables.tolist()])
-        bits: Bits = ((1 - values) // 2 if self.layout.problem.is_ising else values).astype(np.uint8)
-        return bits
 
     def _goal(self) -> int | None:
         limit = self._solver.cost_limit
@@ -236,31 +196,6 @@ class Solve(Generic[C]):
             return None
         goal = (limit - self.layout.problem.constant) / self.layout.fixed.unit
         return math.floor(min(max(goal, -(2.0**62)), 2.0**62))
-
-
-class SolveRun(Generic[C]):
-    """Some problems under one solver. Owned by one worker at a time.
-
-    Args:
-        predict: seconds of a worker's time that a solve's current stage still takes.
-    """
-
-    def __init__(self, solves: Sequence[Solve[C]], predict: Callable[[Solve[C]], float]) -> None:
-        self.solves = solves
-        self._predict = predict
-
-    @property
-    def finished(self) -> bool:
-        return all(s.stop_reason is not None for s in self.solves)
-
-    @property
-    def predicted_seconds(self) -> float:
-        """Of the current stages. A parameter-free search may add more."""
-        return sum(map(self._predict, self.solves))
-
-    @property
-    def lowest_cost(self) -> float | None:
-        return self.solves[0].lowest_cost if len(self.solves) == 1 else None
 
 
 def _work(chains: Chains) -> tuple[int, int, int]:

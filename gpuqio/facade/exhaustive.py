@@ -24,7 +24,7 @@ class Exhaustive(Solver[W]):
             the best of parts of the space, and not always the next best of all.
         cost_limit: stop at a cost this low or lower.
         reduce: solve without the variables that need no search, such as leaves, and put them back at their best values
-            (``result.report.removed``). Default: no.
+            (``result.report.removed``); and what is left component by component. Default: no.
 
     Raises:
         InvalidProblem: (a ValueError) when a problem of more variables is solved.

@@ -37,7 +37,8 @@ class ParallelTempering(Solver[W]):
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
         reduce: solve without the variables that need no search, such as leaves, and put them back at their best values
-            (``result.report.removed``). Default: where the solver is parameter-free and gives one solution.
+            (``result.report.removed``); and what is left component by component. Default: where the solver is
+            parameter-free and gives one solution.
 
     Raises:
         InvalidParameter: (a ValueError) where `replicas` and `all_betas` disagree. The values are checked
@@ -116,7 +117,8 @@ class SimulatedAnnealing(Solver[W]):
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
         reduce: solve without the variables that need no search, such as leaves, and put them back at their best values
-            (``result.report.removed``). Default: where the solver is parameter-free and gives one solution.
+            (``result.report.removed``); and what is left component by component. Default: where the solver is
+            parameter-free and gives one solution.
 
     Raises:
         InvalidParameter: (a ValueError) for the FPGA platform. The values are checked when a problem is submitted.

@@ -31,7 +31,7 @@ class QuantumMonteCarlo(Solver[W]):
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
         reduce: solve without the variables that need no search, such as leaves, and put them back at their best values
-            (``result.report.removed``). Default: no.
+            (``result.report.removed``); and what is left component by component. Default: no.
     """
 
     __module__ = "gpuqio.optimization"

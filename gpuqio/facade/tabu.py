@@ -26,7 +26,8 @@ class Tabu(Solver[W]):
         number_of_solutions: distinct configurations to return at most, 1 to 10.
         cost_limit: stop at a cost this low or lower.
         reduce: solve without the variables that need no search, such as leaves, and put them back at their best values
-            (``result.report.removed``). Default: where the solver is parameter-free and gives one solution.
+            (``result.report.removed``); and what is left component by component. Default: where the solver is
+            parameter-free and gives one solution.
     """
 
     __module__ = "gpuqio.optimization"

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from gpuqio.pack.canonical import Canonical, canonical
+from gpuqio.pack.components import Part, apart
 from gpuqio.pack.layout import Layout, Strategy, choose, lay_out
 from gpuqio.pack.reduce import Reduction, reduced, whole
 from gpuqio.problem import Problem
 
-__all__ = ["Canonical", "Layout", "Reduction", "Strategy", "canonical", "choose", "lay_out", "pack", "reduced", "whole"]
+__all__ = [
+    "Canonical",
+    "Layout",
+    "Part",
+    "Reduction",
+    "Strategy",
+    "apart",
+    "canonical",
+    "choose",
+    "lay_out",
+    "pack",
+    "reduced",
+    "whole",
+]
 
 
 def pack(problem: Problem, windows: bool = True, groups: bool = True, bits: bool = False) -> Layout:

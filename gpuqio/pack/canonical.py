@@ -60,6 +60,11 @@ class Canonical:
         in_groups = np.diff(self.groups.offsets).max(initial=0)
         return max(*self.degrees, min(int(in_groups), 2), 0)
 
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether opposite states cost the same whatever they are: spins, an even number in each term."""
+        return self.is_ising and not any(d % 2 for d in self.degrees) and not self.groups.constants.any()
+
 
 def canonical(problem: Problem) -> Canonical:
     """The canonical form of `problem`.

@@ -1,9 +1,11 @@
-"""Exact reductions: variables of at most two neighbours leave a problem before it is solved, and come back after.
+"""Exact reductions: variables that need no search leave a problem before it is solved, and come back after.
 
 The least cost over one variable, given its neighbours, is again a cost of these: a constant where it has none, a field
 where it has one (a leaf), a pair and two fields where it has two. So a minimum of what is left, with each variable put
 back at its best value, is a minimum of the whole; trees, rings and all series-parallel graphs vanish altogether.
 (Non-serial dynamic programming: Bertele, Brioschi, 1972; for QUBO: Boros, Hammer, Tavares, RUTCOR RRR 10-2006.)
+
+Components of what is left are known by their labels, and tiny ones are solved here, too (`gpuqio.pack.tiny`).
 
 All arithmetic is on Python's whole numbers, multiples of one power of two. Bits make that possible: the four values
 that a pair takes there give its coefficients without a division, which spins' need.
@@ -11,6 +13,7 @@ that a pair takes there give its coefficients without a division, which spins' n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -19,8 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.pack.canonical import Canonical, Floats, Ints, row_order
+from gpuqio.pack.components import component_labels
 from gpuqio.pack.fixed_point import fixed_point
 from gpuqio.pack.grouped import fraction_bits
+from gpuqio.pack.tiny import TINY, tiny_components
 
 __all__ = ["Reduction", "Round", "reduced", "whole"]
 
@@ -54,12 +59,14 @@ class Reduction:
 
     Attributes:
         problem: what is left.
+        labels: (n',) of each of its variables the first variable of its component; all 0 where it is to stay in one.
         kept: (n',) the places of its variables in the whole problem.
         rounds: how the others left, first to last.
         is_exact: no coefficient of `problem` is rounded: its minima are those of the whole.
     """
 
     problem: Canonical
+    labels: Ints
     kept: Ints
     rounds: tuple[Round, ...]
     is_exact: bool
@@ -82,18 +89,25 @@ class Reduction:
 
 
 def whole(problem: Canonical) -> Reduction:
-    """`problem` as it is."""
-    return Reduction(problem, np.arange(problem.num_variables), (), True)
+    """`problem` as it is, in one."""
+    n = problem.num_variables
+    return Reduction(problem, np.zeros(n, np.int64), np.arange(n), (), True)
 
 
 def reduced(problem: Canonical) -> Reduction:
-    """`problem` without its variables of at most two neighbours, and without those that then have no more, and so on.
+    """`problem` without its variables of at most two neighbours, and without those that then have no more, and so on;
+    and where what is left falls apart, without its tiny components.
 
-    A function of the problem alone. Where it has squared sums or terms of more than two variables, only variables
-    without any term leave; where exact coefficients would no longer be exact inside, none does.
+    A function of the problem alone. Where it has squared sums or terms of more than two variables, only components
+    leave; where exact coefficients would no longer be exact inside, no others do.
     """
+    return _without_tiny(_eliminated(problem))
+
+
+def _eliminated(problem: Canonical) -> Reduction:
+    """`problem` without variables of few neighbours."""
     if len(problem.groups) or problem.degree > 2:
-        return _without_bare(problem)
+        return whole(problem)
     degrees = np.bincount(_pairs(problem)[0].ravel(), minlength=problem.num_variables)
     candidates = np.flatnonzero(degrees <= MOST_NEIGHBOURS)
     if not len(candidates):
@@ -103,25 +117,41 @@ def reduced(problem: Canonical) -> Reduction:
     left, is_exact = elimination.left()
     if not (is_exact and fixed_point(left).is_exact) and fixed_point(problem).is_exact:
         return whole(problem)
-    return Reduction(left, np.flatnonzero(elimination.stays), rounds, is_exact)
+    kept = np.flatnonzero(elimination.stays)
+    return Reduction(left, np.zeros(len(kept), np.int64), kept, rounds, is_exact)
 
 
-def _without_bare(problem: Canonical) -> Reduction:
-    """`problem` without the variables that are in no term."""
-    used = np.zeros(problem.num_variables, bool)
-    for members in (*problem.members, problem.groups.members):
-        used[members] = True
-    if used.all():
-        return whole(problem)
-    kept, bare = np.flatnonzero(used), np.flatnonzero(~used)
-    places = np.cumsum(used) - 1
+def _without_tiny(reduction: Reduction) -> Reduction:
+    """`reduction` with the components of what is left, tiny ones solved: where there is but one, bare variables only.
+
+    A lone one is left to the solver, whose user may want to see the parameters it finds.
+    """
+    problem = reduction.problem
+    labels = component_labels(problem)
+    lone = np.count_nonzero(np.bincount(labels) > 1) == 1
+    variables, bits, costs = tiny_components(problem, labels, 1 if lone else TINY)
+    if not len(variables):
+        return replace(reduction, labels=labels)
+    stays = np.ones(len(labels), bool)
+    stays[variables] = False
+    places = np.cumsum(stays) - 1
+    terms = [
+        (degree, places[members[named]], coefficients[named])
+        for degree, members, coefficients in zip(problem.degrees, problem.members, problem.coefficients, strict=True)
+        if (named := stays[members[:, 0]]).any()
+    ]
     left = replace(
         problem,
-        variables=problem.variables[kept],
-        members=tuple(places[members] for members in problem.members),
+        variables=problem.variables[stays],
+        constant=math.fsum([problem.constant, *costs.tolist()]),
+        degrees=tuple(degree for degree, _, _ in terms),
+        members=tuple(members for _, members, _ in terms),
+        coefficients=tuple(coefficients for *_, coefficients in terms),
         groups=replace(problem.groups, members=places[problem.groups.members]),
     )
-    return Reduction(left, kept, (Round(bare, np.stack((bare, bare), axis=1), np.zeros(len(bare), np.uint8)),), True)
+    gone = reduction.kept[variables]
+    last = Round(gone, np.stack((gone, gone), axis=1), bits)
+    return Reduction(left, places[labels[stays]], reduction.kept[stays], (*reduction.rounds, last), reduction.is_exact)
 
 
 def _pairs(problem: Canonical) -> tuple[Ints, Floats]:

@@ -19,7 +19,15 @@ from gpuqio.solvers.move import Bits, Int64s, Kind, Move
 from gpuqio.solvers.settings import Settings, spelled
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["MOST_OPTIMA", "MOST_VARIABLES", "Enumeration", "Exhaustive", "certified", "enumeration"]
+__all__ = [
+    "CERTIFIED_VARIABLES",
+    "MOST_OPTIMA",
+    "MOST_VARIABLES",
+    "Enumeration",
+    "Exhaustive",
+    "certified",
+    "enumeration",
+]
 
 MOST_VARIABLES = 26
 MOST_OPTIMA = 1024
@@ -89,14 +97,16 @@ class Enumeration(Move):
     """A stretch of 2^block steps of a Gray code of all but the last `fixed` variables, which a chain's number gives.
 
     Attributes:
-        fixed: chains are 2^fixed.
+        fixed: chains are 2^fixed, half as many where mirrored.
         block: at most 5.
         listed: how many states of its lowest energy a chain lists; 0 neither lists nor counts them.
+        mirrored: opposite states cost the same: the last variable stays at 0, since no chain has a number so large.
     """
 
     fixed: int
     block: int
     listed: int
+    mirrored: bool
 
     kind: ClassVar[Kind] = Kind.EXHAUSTIVE
 
@@ -113,38 +123,44 @@ class Enumeration(Move):
 
     def solutions(self, bits: Bits, energies: Int64s, log: Int64s, wanted: int) -> Bits:
         """With lists, all optima that they hold."""
-        if not self.listed:
-            return Move.solutions(self, bits, energies, log, wanted)
         chains, free = len(bits), bits.shape[1] - self.fixed
-        counts, lists = self._counts(energies, log), log[chains:].reshape(chains, self.listed)
-        if not counts.any():  # stopped before it came to the best of the first states
+        counts = self._counts(energies, log)
+        if not self.listed or not counts.any():  # stopped before it came to the best of the first states
+            if self.mirrored:
+                bits, energies = np.concatenate((bits, 1 - bits)), np.tile(energies, 2)
             return Move.solutions(self, bits, energies, log, wanted)
+        lists = log[chains:].reshape(chains, self.listed)
         chain, place = np.nonzero(np.arange(self.listed) < counts[:, None])
         states = lists[chain, place] | chain << free
         rows: Bits = ((states[: self.listed, None] >> np.arange(bits.shape[1])) & 1).astype(np.uint8)
-        return rows
+        return np.concatenate((rows, 1 - rows))[: self.listed] if self.mirrored else rows
 
     def statistics(
         self, layout: Layout, stage: Stage, energies: Int64s, log: Int64s, sweeps: int
     ) -> Mapping[str, object]:
         """`optima`: how many configurations have the lowest cost, where they are listed."""
-        found = int(self._counts(energies, log).sum()) if self.listed else 0
+        found = int(self._counts(energies, log).sum()) << self.mirrored
         return {"optima": found} if found else {}
 
-    @staticmethod
-    def _counts(energies: Int64s, log: Int64s) -> Int64s:
-        """(chains,) states of the lowest energy of all."""
+    def _counts(self, energies: Int64s, log: Int64s) -> Int64s:
+        """(chains,) states of the lowest energy of all, where they are counted."""
+        if not self.listed:
+            return np.zeros(len(energies), np.int64)
         counts: Int64s = np.where(energies == energies.min(), log[: len(energies)], 0)
         return counts
 
 
 def enumeration(layout: Layout, seed: int, listed: int = 0) -> Stage:
-    """The stage that visits every configuration. `seed`: of the first states, which it leaves at once."""
-    fixed = min(layout.num_variables, FIXED)
+    """The stage that visits every configuration, or one of each two opposite ones that must cost the same.
+
+    `seed`: of the first states, which it leaves at once.
+    """
+    mirrored = layout.problem.is_symmetric
+    fixed = min(layout.num_variables, FIXED + mirrored)
     block = min(layout.num_variables - fixed, BLOCK)
     sweeps = 1 << (layout.num_variables - fixed - block)
-    move = Enumeration(fixed, block, listed)
-    return Stage(chains=1 << fixed, sweeps=sweeps, betas=np.zeros(0), exchange=False, seed=seed, move=move)
+    chains, move = 1 << (fixed - mirrored), Enumeration(fixed, block, listed, mirrored)
+    return Stage(chains=chains, sweeps=sweeps, betas=np.zeros(0), exchange=False, seed=seed, move=move)
 
 
 def certified(search: Plan, unfinished: Mapping[str, object], layout: Layout, seed: int) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpuqio.pack import Strategy, canonical, pack, reduced
+from gpuqio.pack import Strategy, apart, canonical, pack, reduced
 from gpuqio.pack.layout import choose
 from gpuqio.problem import Problem
 from gpuqio.solvers.base import Solver
@@ -31,6 +31,7 @@ class Explanation:
         spanning_share: which share of the variables must differ between two states for most of these to hang together
             through terms, estimated.
         removable: variables that need no search; a parameter-free one solves the problem without them.
+        components: parts that no term connects, of what is then left; it solves them apart.
         cluster_moves: whether the cluster moves of `ParallelTempering` and `PticmSolver` can help, in a sentence.
     """
 
@@ -44,6 +45,7 @@ class Explanation:
     coldest: float
     spanning_share: float
     removable: int
+    components: int
     cluster_moves: str
 
 
@@ -59,6 +61,7 @@ def explain(problem: Problem, solver: Solver | None = None) -> Explanation:
     layout = pack(problem, windows, groups, bits)
     hottest, coldest = temperature_range(layout)
     share = spanning_share(layout.problem)
+    reduction = reduced(canonical(problem))
     return Explanation(
         strategy=layout.strategy,
         reason=choose(layout.problem, windows, bits)[1],
@@ -69,7 +72,8 @@ def explain(problem: Problem, solver: Solver | None = None) -> Explanation:
         hottest=hottest,
         coldest=coldest,
         spanning_share=share,
-        removable=reduced(canonical(problem)).removed,
+        removable=reduction.removed,
+        components=len(apart(reduction.problem, reduction.labels)),
         cluster_moves=_cluster_moves(share),
     )
 

@@ -28,8 +28,9 @@ class Settings:
         number_of_solutions: how many distinct configurations to return at most, 1 to 10.
         cost_limit: stop once a cost at or below this is found, to within the resolution to which coefficients are
             rounded. None: no limit.
-        reduce: whether variables that need no search leave the problem first (`gpuqio.pack.reduce`). None: where the
-            solver is parameter-free and one solution is wanted. Not the service's.
+        reduce: whether variables that need no search leave the problem first, and components are solved apart
+            (`gpuqio.pack.reduce`). None: where the solver is parameter-free and one solution is wanted. Not the
+            service's.
         spelling: parameters given by their other name (``step_limit``), echoed so.
     """
 

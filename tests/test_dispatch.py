@@ -639,7 +639,7 @@ def batch() -> tuple[list[Problem], BatchResult]:
     ("policy", "count", "dies"),
     [
         (Overflow(0.0), 2_000, False),
-        (Overflow(0.0), 2_000, True),
+        (Overflow(0.0), 800, True),
         (Race(), 500, False),
         (Race(), 500, True),
         (RemoteOnly(), 500, False),

@@ -23,12 +23,27 @@ import msgspec
 
 from gpuqio.errors import BlobExists, BlobNotFound, InputError
 
-__all__ = ["BlobFiles", "Properties", "check_blob_name", "check_container_name"]
+__all__ = [
+    "BLOB_LENGTHS",
+    "BLOB_NAME",
+    "CONTAINER_LENGTHS",
+    "CONTAINER_NAME",
+    "UPWARD",
+    "BlobFiles",
+    "Properties",
+    "check_blob_name",
+    "check_container_name",
+]
 
-MAX_NAME = 1024
+CONTAINER_NAME, CONTAINER_LENGTHS = r"[a-z0-9](-?[a-z0-9])+", (3, 63)
+BLOB_NAME, BLOB_LENGTHS = r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\\]+", (1, 1024)
+UPWARD = r"(^|/)\.\.?(/|$)"
+"""Names that are taken: what matches all of them, and their lengths; and what no blob's name has anywhere."""
+
+_SURROGATE = "[\ud800-\udfff]"  # which has no bytes
+
 MAX_HEADER = 2**20
 
-_CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", re.ASCII)
 _LENGTH = struct.Struct("<I")
 _PIECE = 2**20  # bytes copied at one time
 
@@ -55,7 +70,7 @@ class Properties(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_container_name(name: str) -> str:
     """`name`, if Azure takes it: 3 to 63 of a-z, 0-9 and single hyphens inside. Raises `InputError`."""
-    if not _CONTAINER.fullmatch(name):
+    if not _fits(name, CONTAINER_NAME, CONTAINER_LENGTHS):
         raise InputError(
             f"A container's name has 3 to 63 lower-case letters, digits and single hyphens inside; found {name!r}.",
             field="container",
@@ -65,19 +80,23 @@ def check_container_name(name: str) -> str:
 
 
 def check_blob_name(name: str) -> str:
-    """`name`, if Azure takes it: 1 to 1024 characters, none of them a control, no part ``.`` or ``..``.
+    """`name`, if Azure takes it: 1 to 1024 characters, none a control or a backslash, and no part ``.`` or ``..``.
 
     Raises:
         InputError: it does not.
     """
-    parts = name.split("/")
-    if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or "\\" in name or {".", ".."} & {*parts}:
+    if not _fits(name, BLOB_NAME, BLOB_LENGTHS) or re.search(f"{UPWARD}|{_SURROGATE}", name):
         raise InputError(
-            f"A blob's name has 1 to {MAX_NAME} printable characters, and no part '.' or '..'; found {name!r}.",
+            f"A blob's name has 1 to 1024 characters, no controls or backslashes, and no part '.' or '..'; found "
+            f"{name!r}.",
             field="blob",
             value=name,
         )
     return name
+
+
+def _fits(name: str, pattern: str, lengths: tuple[int, int]) -> bool:
+    return lengths[0] <= len(name) <= lengths[1] and re.fullmatch(pattern, name) is not None
 
 
 @dataclass(frozen=True, slots=True)

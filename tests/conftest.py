@@ -13,6 +13,9 @@ import pytest
 from hypothesis import settings
 
 from gpuqio.errors import EngineUnavailable
+from tests.flavours import run, space, spaces
+
+__all__ = ["run", "space", "spaces"]  # fixtures
 
 os.environ["GPUQIO_ENGINE"] = "cpu"
 

@@ -130,7 +130,7 @@ class FakeAzure(httpx.AsyncBaseTransport):
         """Solve a job."""
         job = self.jobs[job_id]
         data, _ = self.blobs[job["inputDataUri"].removeprefix(BLOBS)]
-        result = best(Problem.from_json(data)).to_json().encode()
+        result = best(Problem.deserialize(data)).to_json().encode()
         self.blobs[f"/job-{job_id}/outputData"] = result, {"Content-Type": "application/json"}
         job.update(status="Succeeded", endExecutionTime=now())
 

@@ -29,6 +29,8 @@ COMMANDS = [
     for line in text.splitlines()
     if "gpuqio " in line
 ]
+SERVING = [command for command in COMMANDS if command.startswith("gpuqio serve")]
+COMMANDS = [command for command in COMMANDS if command not in SERVING]
 
 
 def test_each_program_is_followed_by_its_output() -> None:
@@ -57,6 +59,13 @@ def test_a_command_works(command: str, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert name == "gpuqio"
     assert main(arguments) == 0
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", SERVING)
+def test_a_command_that_would_go_on_is_understood(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tests/test_server_process.py` runs it."""
+    monkeypatch.setattr("gpuqio.cli._serve", lambda options: 0 if isinstance(options.data, Path) else 1)
+    assert main(shlex.split(command)[1:]) == 0
 
 
 def test_the_commands_are_the_ones_that_ci_runs() -> None:

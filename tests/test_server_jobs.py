@@ -107,29 +107,28 @@ async def test_a_job_whose_problem_was_never_uploaded_fails(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "uri",
+    ("uri", "status", "code"),
     [
-        "http://example.org/q0123456789abcdef0123456/container/blob",
-        "http://127.0.0.1:8470/q00000000000000000000000/container/blob",
-        "http://127.0.0.1:8471/{account}/container/blob",
-        "file:///etc/passwd",
-        "http://127.0.0.1:8470/{account}/../x",
-        "http://127.0.0.1:8470/{account}/abc/%2e%2e/x",
-        "http://[/",
-        "",
+        ("http://example.org/q0123456789abcdef0123456/container/blob", 403, "ForeignUri"),
+        ("http://127.0.0.1:8470/q00000000000000000000000/container/blob", 403, "ForeignUri"),
+        ("http://127.0.0.1:8471/{account}/container/blob", 403, "ForeignUri"),
+        ("http://user@127.0.0.1:8470/{account}/container/blob", 400, "InvalidUri"),
+        ("http://127.0.0.1:8470@example.org/{account}/container/blob", 400, "InvalidUri"),
+        ("file:///etc/passwd", 400, "InvalidUri"),
+        ("http://127.0.0.1:8470/{account}/../x", 400, "InvalidUri"),
+        ("http://127.0.0.1:8470/{account}/abc/%2e%2e/x", 400, "InvalidUri"),
+        ("http://127.0.0.1:8470/{account}/a--b/x", 400, "InvalidUri"),
+        ("http://[/", 400, "InvalidUri"),
+        ("not a URI", 400, "InvalidUri"),
     ],
 )
-async def test_nothing_is_fetched_from_elsewhere(tmp_path: Path, uri: str) -> None:
+async def test_nothing_is_fetched_from_elsewhere(tmp_path: Path, uri: str, status: int, code: str) -> None:
     async with a_server(tmp_path) as client:
         container = await client.container("abc")
-        account = container.split("/")[3]
-        refused = await client.call(
-            "PUT", "/jobs/a", json=job(container, containerUri="http://[", inputDataUri=uri.format(account=account))
-        )
-        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "InvalidUri")
-        fine = job(container, inputDataUri=uri.format(account=account))
-        if uri:
-            assert (await client.call("PUT", "/jobs/a", json=fine)).status_code == 400
+        uri = uri.format(account=container.split("/")[3])
+        for field in ("containerUri", "inputDataUri"):
+            refused = await client.call("PUT", "/jobs/a", json=job(container, **{field: uri}))
+            assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +159,7 @@ async def test_ids_are_those_of_the_path_and_taken_once(tmp_path: Path) -> None:
     async with a_server(tmp_path) as client:
         container = await client.container("abc")
         other = await client.call("PUT", "/jobs/a", json=job(container, id="b"))
-        assert other.status_code == 400
+        assert (other.status_code, other.json()["error"]["code"]) == (409, "JobIdMismatch")
         assert (await client.put_job("a", id="A")).status_code == 200
         again = await client.put_job("a", inputParams={"params": {"sweeps": 11}})
         assert (again.status_code, again.json()["error"]["code"]) == (409, "JobAlreadyExists")
@@ -259,7 +258,7 @@ async def test_workspaces_are_apart(tmp_path: Path) -> None:
         costs = [(await client.http.get(done["outputDataUri"])).json()["cost"] for done in (mine, theirs)]
         assert costs == [-3.5, -1.0]
         stolen = await other.call("PUT", "/jobs/b", json=job(mine["containerUri"]))
-        assert stolen.status_code == 400
+        assert stolen.status_code == 403
         capitals = replace(client, workspace=WORKSPACE.replace("/workspaces/w", "/workspaces/W"))
         assert (await capitals.get_job("a"))["id"] == "a"
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 import trio
 
-from gpuqio.backend import Availability, Blob, JobRecord, Request, Statistics, Status, Storage
+from gpuqio.backend import Availability, Blob, JobRecord, Request, Sessions, Statistics, Status, Storage
 from gpuqio.errors import BackendUnavailable, BlobExists, BlobNotFound, GpuqioError
 from gpuqio.problem import Problem
 from gpuqio.remote.client import Client
@@ -24,6 +24,7 @@ from gpuqio.remote.heard import Heard
 from gpuqio.remote.jobs import combined, message_of, parts_of, record_of
 from gpuqio.remote.protocol import JobMessage
 from gpuqio.remote.results import decode_result
+from gpuqio.remote.sessions import RemoteSessions
 from gpuqio.remote.transport import CONNECTIONS
 from gpuqio.result import Result
 
@@ -66,6 +67,7 @@ class RemoteBackend:
     def __init__(self, client: Client, storage: Storage, seed: int | None = None) -> None:
         self.client = client
         self._storage = storage
+        self._sessions = RemoteSessions(client)
         self._heard = Heard()
         self._batches: dict[str, _Batch] = {}
         self._submitting = 0
@@ -78,6 +80,11 @@ class RemoteBackend:
     def storage(self) -> Storage:
         """Where the problems and results of its jobs lie."""
         return self._storage
+
+    @property
+    def sessions(self) -> Sessions:
+        """The service's."""
+        return self._sessions
 
     # Submit, wait, cancel
 
@@ -198,20 +205,21 @@ class RemoteBackend:
         container = envelope.container_uri or await self._storage.container(f"job-{request.job_id}")
         uri = envelope.input_data_uri
         if uri is None:
-            uri = await self._upload(container, await _written(request.work.problems[0]))
+            problem = request.work.problems[0]
+            blob = Blob(await _written(problem), problem.written_as.value, "gzip")
+            uri = await self._upload(container, blob)
         put.append(request.job_id)
         message = await self.client.put_job(message_of(request, container, uri))
         return record_of(message, request.job_id, request)
 
-    async def _upload(self, container: str, data: bytes) -> str:
-        blob = Blob(data, "application/json", "gzip")
+    async def _upload(self, container: str, blob: Blob) -> str:
         try:
             return await self._storage.upload(container, INPUT, blob)
         except BlobExists:
             # The container is this job's alone; something on the way may have sent the request twice.
             path, mark, signature = container.partition("?")
             uri = f"{path}/{INPUT}{mark}{signature}"
-            if (await self._storage.download(uri)).data != data:
+            if (await self._storage.download(uri)).data != blob.data:
                 raise
             return f"{path}/{INPUT}"
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,11 +16,34 @@ from gpuqio.server import blobs, status
 from gpuqio.server.call import endpoint
 from gpuqio.server.calls import CALLS, PREFIXES, WORKSPACE
 from gpuqio.server.gate import Gate, refuse
+from gpuqio.server.names import ACCOUNT
 from gpuqio.server.openapi import document
 from gpuqio.server.refusal import Refusal
 from gpuqio.server.service import Service
 
 __all__ = ["make_app"]
+
+
+class _Part(Convertor[str]):
+    """A part of a path."""
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+class _Id(_Part):
+    regex = "[^/:]+"  # it ends where a verb begins: ``jobs/{id}:cancel`` is no job
+
+
+class _Account(_Part):
+    regex = ACCOUNT.pattern
+
+
+register_url_convertor("id", _Id())
+register_url_convertor("account", _Account())
 
 
 def make_app(service: Service) -> Gate:
@@ -37,11 +62,13 @@ def _routes() -> Iterator[BaseRoute]:
     yield Route("/metrics", status.metrics, methods=["GET"])
     yield Route("/status.json", status.status, methods=["GET"])
     yield Route("/openapi.json", document, methods=["GET"])
-    for prefix in PREFIXES:
-        for call in CALLS:
-            yield Route(f"{prefix}{WORKSPACE}{call.path}", endpoint(call.handler), methods=[call.method])
-    yield Route("/{account}/{container}", blobs.container, methods=["GET", "PUT"])
-    yield Route("/{account}/{container}/{blob:path}", blobs.blob, methods=["GET", "PUT"])
+    for path in dict.fromkeys(call.path for call in CALLS):
+        handlers = {call.method: call.handler for call in CALLS if call.path == path}
+        for prefix in PREFIXES:
+            pattern = re.sub(r"\{(job|session)\}", r"{\1:id}", f"{prefix}{WORKSPACE}{path}")
+            yield Route(pattern, endpoint(handlers), methods=list(handlers))
+    yield Route("/{account:account}/{container}", blobs.container, methods=["GET", "PUT"])
+    yield Route("/{account:account}/{container}/{blob:path}", blobs.blob, methods=["GET", "PUT"])
 
 
 async def _on_refusal(request: Request, error: Exception) -> Response:

@@ -24,7 +24,6 @@ from gpuqio.blob_files import BlobFiles, Properties, check_blob_name, check_cont
 from gpuqio.errors import BlobExists, BlobNotFound, InputError
 from gpuqio.remote.sas import check
 from gpuqio.server.call import read_body
-from gpuqio.server.names import ACCOUNT
 from gpuqio.server.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -121,8 +120,6 @@ async def blob(request: Request) -> Response:
 def _ask(request: Request, name: str) -> _Ask:
     """Raises `Refusal`: 400, a name that the service refuses."""
     parts = request.path_params
-    if not ACCOUNT.fullmatch(parts["account"]):
-        raise Refusal(404, "NotFound", "There is nothing here.")
     try:
         check_container_name(parts["container"])
         if name:

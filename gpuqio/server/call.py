@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -104,10 +104,11 @@ def answer(content: Any, status: int = 200) -> Response:
 Handler = Callable[[Call], Awaitable[Response]]
 
 
-def endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """A handler of calls, for Starlette."""
+def endpoint(handlers: Mapping[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
+    """The handlers of a path, by method, for Starlette."""
 
     async def handle(request: Request) -> Response:
-        return await handler(Call.of(request))
+        method = "GET" if request.method == "HEAD" else request.method
+        return await handlers[method](Call.of(request))
 
     return handle

@@ -52,9 +52,9 @@ class Operation:
 CALLS = (
     Operation("GET", "/jobs", lists.list_jobs, Page[JobMessage], is_list=True),
     Operation("POST", "/jobs/{job}:cancel", jobs.cancel, JobMessage, refusals=(404,)),
-    Operation("PUT", "/jobs/{job}", jobs.put, JobMessage, JobMessage, refusals=(409, 413)),
+    Operation("PUT", "/jobs/{job}", jobs.put, JobMessage, JobMessage, refusals=(403, 409, 413)),
     Operation("GET", "/jobs/{job}", jobs.get, JobMessage, refusals=(404,)),
-    Operation("PATCH", "/jobs/{job}", jobs.change, JobMessage, jobs.Change | list[jobs.Patch], refusals=(404, 413)),
+    Operation("PATCH", "/jobs/{job}", jobs.change, JobMessage, jobs.Change | jobs.Patch, refusals=(404, 413)),
     Operation("DELETE", "/jobs/{job}", jobs.delete, None, status=204, refusals=(404,)),
     Operation("GET", "/sessions", lists.list_sessions, Page[SessionMessage], is_list=True),
     Operation("POST", "/sessions/{session}:close", sessions.close, SessionMessage, refusals=(404,)),

@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import trio
@@ -46,12 +46,30 @@ class Change(msgspec.Struct):
     priority: str | None = None
 
 
-class Patch(msgspec.Struct):
+class _Step(msgspec.Struct, tag_field="path"):
     """A step of JSON Patch."""
 
-    op: str
-    path: str
-    value: Any = None
+    op: Literal["add", "replace", "remove"]
+
+
+class _NameStep(msgspec.Struct, tag_field="path", tag="/name"):
+    op: Literal["add", "replace"]
+    value: str
+
+
+class _TagsStep(_Step, tag="/tags"):
+    value: list[str] | None = None
+
+
+class _MetadataStep(_Step, tag="/metadata"):
+    value: dict[str, str] | None = None
+
+
+class _PriorityStep(_Step, tag="/priority"):
+    value: str | None = None
+
+
+Patch = list[_NameStep | _TagsStep | _MetadataStep | _PriorityStep]
 
 
 async def put(call: Call) -> Response:
@@ -59,9 +77,7 @@ async def put(call: Call) -> Response:
     message = await call.body(JobMessage)
     job_id = _job_id(call)
     if message.id is not None and message.id.lower() != job_id:
-        raise Refusal(
-            400, "InvalidJobDefinition", f"The job's id in the body, {message.id!r}, is not that of the path."
-        )
+        raise Refusal(409, "JobIdMismatch", f"The job's id in the body, {message.id!r}, is not that of the path.")
     item = _accepted(call, job_id, message)
     earlier = await call.service.store.do(lambda connection: items.find(connection, call.account, "Job", job_id))
     if earlier is not None:
@@ -148,7 +164,7 @@ async def delete(call: Call) -> Response:
 
 async def change(call: Call) -> Response:
     """Change a job's name, tags, metadata or priority, as a merged object or by JSON Patch."""
-    wanted = await call.body(Change | list[Patch])  # type: ignore[arg-type]
+    wanted = await call.body(Change | Patch)  # type: ignore[arg-type]
     found = await _find(call)
 
     def write(connection: sqlite3.Connection) -> Item:
@@ -162,23 +178,14 @@ async def change(call: Call) -> Response:
     return answer(show(call, await call.service.store.do(write)))
 
 
-def _changed(job: JobMessage, wanted: Change | list[Patch]) -> JobMessage:
-    if isinstance(wanted, list):
-        given = {}
-        for step in wanted:
-            name = step.path.removeprefix("/")
-            if step.op not in ("add", "replace", "remove") or name not in Change.__struct_fields__:
-                raise Refusal(400, "InvalidPatch", f"A job takes no {step.op!r} of {step.path!r}.")
-            given[name] = None if step.op == "remove" else step.value
-        try:
-            wanted = msgspec.convert(given, Change)
-        except msgspec.ValidationError as error:
-            raise Refusal(400, "InvalidPatch", f"The patch can't be done: {error}.") from None
+def _changed(job: JobMessage, wanted: Change | Patch) -> JobMessage:
+    if isinstance(wanted, Change):
+        fields = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not None}
     else:
-        given = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not None}
-    fields = {name: getattr(wanted, name) for name in given}
-    if fields.get("name", "") is None:
-        raise Refusal(400, "InvalidPatch", "A job has a name.")
+        fields = {
+            str(step.__struct_config__.tag).removeprefix("/"): None if step.op == "remove" else step.value
+            for step in wanted
+        }
     return msgspec.structs.replace(job, **fields)
 
 

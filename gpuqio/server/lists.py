@@ -46,10 +46,10 @@ async def _listed(call: Call, where: str, values: Sequence[str] = ()) -> Respons
     query = call.request.query_params
     columns = items.columns(call.service.runner.executing(call.account))
     where, bound = f"account = ? AND {where}", [call.account, *values]
-    if given := query.get("filter"):
-        extra, more = condition(given, columns)
+    if "filter" in query:
+        extra, more = condition(query["filter"], columns)
         where, bound = f"{where} AND {extra}", [*bound, *more]
-    by = f"{order(query['orderby'], columns)}, number" if query.get("orderby") else "number"
+    by = f"{order(query['orderby'], columns)}, number" if "orderby" in query else "number"
     skip, top = _whole(call, "skip", 0), _whole(call, "top", MOST)
     page = min(top, PAGE)
     found = await call.service.store.do(

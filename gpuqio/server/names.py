@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from gpuqio.blob_files import check_blob_name, check_container_name
 from gpuqio.errors import InputError
@@ -14,9 +14,10 @@ from gpuqio.remote.protocol import WorkspaceName
 from gpuqio.remote.sas import sign
 from gpuqio.server.refusal import Refusal
 
-__all__ = ["ACCOUNT", "JOB_ID", "Addresses", "account_of", "job_container"]
+__all__ = ["ACCOUNT", "BLOB_URI", "JOB_ID", "Addresses", "account_of", "job_container"]
 
 ACCOUNT = re.compile(r"q[0-9a-f]{23}", re.ASCII)
+BLOB_URI = rf"https?://([^/?#@\s]+)/({ACCOUNT.pattern})/([a-z0-9](?:-?[a-z0-9]){{2,62}})(?:/([^?#\s]+))?(?:\?[^#\s]*)?"
 JOB_ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,58}", re.ASCII)  # so that its container can be named after it
 
 READ, ALL = "r", "racw"
@@ -58,17 +59,15 @@ class Addresses:
         """Container and blob, "" for none, of a URI of this workspace's storage; its signature is not looked at.
 
         Raises:
-            Refusal: 400, it is another place: this server fetches nothing from elsewhere.
+            Refusal: 400, it is no such URI; 403, it is another place: this server fetches nothing from elsewhere.
         """
+        found = re.fullmatch(BLOB_URI, uri)
         try:
-            parts = urlsplit(uri)
-            own = urlsplit(self.base)
-            _, account, container, *rest = [*parts.path.split("/", 3), "", ""][:4]
-            if (parts.netloc, account) != (own.netloc, self.account) or parts.scheme not in ("http", "https"):
-                raise InputError("it lies elsewhere")
-            blob = unquote(rest[0])
-            return check_container_name(container), check_blob_name(blob) if blob else ""
-        except ValueError:
-            raise Refusal(
-                400, "InvalidUri", f"{what} must be in the storage of this workspace, {self.base}/{self.account}."
-            ) from None
+            authority, account, container, blob = found.groups() if found else ("", "", "", "")
+            check_container_name(container)
+            blob = check_blob_name(unquote(blob)) if blob else ""
+        except InputError as error:
+            raise Refusal(400, "InvalidUri", f"{what} is not the URI of a container or blob. {error}") from None
+        if (authority, account) != (self.base.partition("://")[2], self.account):
+            raise Refusal(403, "ForeignUri", f"{what} must be in this workspace's storage, {self.base}/{self.account}.")
+        return container, blob

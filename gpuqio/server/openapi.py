@@ -10,11 +10,13 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gpuqio import __version__
-from gpuqio.remote.protocol import API_KEY_HEADER, ErrorBody
+from gpuqio.blob_files import BLOB_LENGTHS, BLOB_NAME, CONTAINER_LENGTHS, CONTAINER_NAME, UPWARD
+from gpuqio.remote.protocol import API_KEY_HEADER, ErrorBody, JobMessage, SasRequest, SessionMessage
+from gpuqio.server import VERSION
 from gpuqio.server.call import answer
 from gpuqio.server.calls import CALLS, PREFIXES, WORKSPACE, Operation
-from gpuqio.server.names import JOB_ID
+from gpuqio.server.names import BLOB_URI, JOB_ID
+from gpuqio.solvers import TARGETS
 
 __all__ = ["describe", "document"]
 
@@ -33,6 +35,44 @@ REASONS = {
 TEXT: Json = {"type": "string"}
 ANYTHING: Json = {"type": "object"}
 
+
+def _text(pattern: str, lengths: tuple[int, int]) -> Json:
+    return {"type": "string", "pattern": f"^{pattern}$", "minLength": lengths[0], "maxLength": lengths[1]}
+
+
+_COLUMN = "(Name|ItemType|JobType|ProviderId|Target|State|CreationTime)"
+_TEST = rf"({_COLUMN} (eq|ne|lt|le|gt|ge) '[^']*'|startswith\({_COLUMN}, '[^']*'\))"
+_GROUP = rf"({_TEST}|\({_TEST}( (and|or) {_TEST}){{0,9}}\))"
+LIST: Json = {
+    "filter": {
+        "type": "string",
+        "pattern": rf"^{_GROUP}( (and|or) {_GROUP}){{0,9}}$",
+        "description": "Conditions; parentheses may be nested, which the pattern does not show.",
+    },
+    "orderby": {"type": "string", "pattern": rf"^{_COLUMN}( asc| desc)?(,{_COLUMN}( asc| desc)?){{0,6}}$"},
+    "skip": {"type": "integer", "minimum": 0, "maximum": 10**15 - 1},
+    "top": {"type": "integer", "minimum": 0, "maximum": 10**15 - 1},
+}
+
+_URI: Json = {"anyOf": [{"type": "string", "pattern": f"^{BLOB_URI}$"}, {"type": "null"}]}
+REQUESTS: dict[type, Json] = {
+    JobMessage: {
+        **dict.fromkeys(("name", "providerId", "inputDataFormat", "inputParams", "outputDataFormat", "metadata")),
+        **dict.fromkeys(("sessionId", "quantumComputingData", "tags", "priority")),
+        "id": {"anyOf": [{"type": "string", "pattern": f"^{JOB_ID.pattern}$"}, {"type": "null"}]},
+        "itemType": {"const": "Job"},
+        "target": {"enum": list(TARGETS)},
+        "containerUri": _URI,
+        "inputDataUri": _URI,
+    },
+    SessionMessage: {**dict.fromkeys(("id", "name", "providerId", "target", "itemType", "jobFailurePolicy"))},
+    SasRequest: {
+        "containerName": _text(CONTAINER_NAME, CONTAINER_LENGTHS),
+        "blobName": {"anyOf": [{**_text(BLOB_NAME, BLOB_LENGTHS), "not": {"pattern": UPWARD}}, {"type": "null"}]},
+    },
+}
+"""What is read of a message that is sent, and what it must be where that is less than its type says."""
+
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -49,6 +89,8 @@ def describe() -> Json:
         [*types, ErrorBody], ref_template="#/components/schemas/{name}"
     )
     by_type = dict(zip(map(repr, types), schemas, strict=False))
+    for kind, properties in REQUESTS.items():
+        components[f"{kind.__name__}Sent"] = _sent(components[kind.__name__], properties)
     paths: Json = {}
     for prefix in PREFIXES:
         for call in CALLS:
@@ -58,7 +100,7 @@ def describe() -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "gpuqio",
-            "version": __version__,
+            "version": VERSION,
             "description": "Azure Quantum's data plane for optimization problems, solved on this machine.",
         },
         "paths": paths | _blob_paths() | _status_paths(),
@@ -79,20 +121,24 @@ def _operation(call: Operation, by_type: dict[str, Json], *, is_dated: bool) -> 
         dated = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}(-preview)?$"}
         parameters.append({"name": "api-version", "in": "query", "required": True, "schema": dated})
     if call.is_list:
-        parameters += [{"name": name, "in": "query", "schema": TEXT} for name in ("filter", "orderby")]
-        whole = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
-        parameters += [{"name": name, "in": "query", "schema": whole} for name in ("skip", "top")]
+        parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in LIST.items()]
     operation: Json = {
         "summary": _summary(call.handler),
         "parameters": parameters,
         "responses": _responses(call.status, call.refusals, by_type.get(repr(call.answer))),
     }
     if call.body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": by_type[repr(call.body)]}},
-        }
+        schema = by_type[repr(call.body)]
+        if call.body in REQUESTS:
+            schema = {"$ref": f"#/components/schemas/{call.body.__name__}Sent"}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _sent(schema: Json, properties: Json) -> Json:
+    """A message's schema, with these properties alone; None for one that is as it was."""
+    kept = {name: own or schema["properties"][name] for name, own in properties.items()}
+    return {"type": "object", "properties": kept, "required": schema["required"]}
 
 
 def _in_path(name: str) -> Json:
@@ -128,7 +174,7 @@ def _blob_paths() -> Json:
     of_container, of_blob = [*in_container, restype], [*in_container, _in_path("blob")]
 
     def operation(summary: str, parameters: list[Json], done: list[int], refusals: list[int], **more: Json) -> Json:
-        content = {"content": {"application/xml": {"schema": TEXT}}}
+        content: Json = {"content": {media: {"schema": {}} for media in ("application/xml", "application/json")}}
         refused = {str(code): {"description": REASONS[code], **content} for code in refusals}
         answered: Json = {str(code): {"description": "As asked."} for code in done}
         return {"summary": summary, "parameters": parameters, "security": [{}], "responses": answered | refused, **more}

@@ -151,10 +151,11 @@ class Runner:
 
     # What happens.
 
-    async def run(self) -> None:
-        """Run until cancelled, beginning with the jobs that an earlier process left."""
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run until cancelled. It has started when it knows the jobs that an earlier process left."""
         for item in await self._store.do(items.waiting):
             self.add(item)
+        task_status.started()
         most = JOBS_A_WORKER * self._backend.statistics().workers
         async with trio.open_nursery() as nursery:
             while True:

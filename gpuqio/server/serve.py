@@ -174,7 +174,7 @@ async def open_service(
             await ground.start(store.run)
             async with trio.open_nursery() as nursery:
                 await nursery.start(backend.run)
-                nursery.start_soon(runner.run)
+                await nursery.start(runner.run)
                 nursery.start_soon(forget_old, service)
                 yield service
                 nursery.cancel_scope.cancel()

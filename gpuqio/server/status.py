@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gpuqio import __version__
+from gpuqio.server import VERSION
 from gpuqio.server.call import answer
 from gpuqio.server.items import Item
 
@@ -21,7 +21,7 @@ __all__ = ["health", "metrics", "status"]
 
 async def health(request: Request) -> Response:
     """That it answers, and what it is."""
-    return answer({"status": "ok", "version": __version__})
+    return answer({"status": "ok", "version": VERSION})
 
 
 async def status(request: Request) -> Response:
@@ -30,7 +30,7 @@ async def status(request: Request) -> Response:
     statistics, runner = service.backend.statistics(), service.runner
     return answer(
         {
-            "version": __version__,
+            "version": VERSION,
             "engine": service.engine,
             "device": service.device,
             "workers": statistics.workers,

@@ -24,7 +24,7 @@ async def sas_uri(call: Call) -> Response:
     wanted = await call.body(SasRequest)
     try:
         container = check_container_name(wanted.container_name)
-        blob = check_blob_name(wanted.blob_name) if wanted.blob_name else None
+        blob = None if wanted.blob_name is None else check_blob_name(wanted.blob_name)
     except InputError as error:
         raise Refusal(400, "InvalidResourceName", str(error)) from None
     if call.version.container_is_made:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import httpx
 import pytest
 import trio
@@ -64,14 +62,15 @@ async def test_a_network_that_is_down_is_an_error_in_bounded_time(seed: int, aut
 
 
 class At(trio.abc.Instrument):
-    """Cancels a scope when tasks have taken so many steps together."""
+    """Cancels a scope when a task, or all tasks together, have taken so many steps."""
 
-    def __init__(self, scope: trio.CancelScope, steps: int) -> None:
+    def __init__(self, scope: trio.CancelScope, steps: int, task: trio.lowlevel.Task | None = None) -> None:
         self._scope = scope
         self._left = steps
+        self._task = task
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        self._left -= 1
+        self._left -= self._task in (None, task)
         if self._left == 0:
             self._scope.cancel()
 
@@ -142,30 +141,76 @@ async def test_it_works_over_sockets() -> None:
 
 
 @pytest.mark.slow
-async def test_impatience_does_not_wear_out_the_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """httpx loses connections to cancellation without the limiter, until its pool has none left."""
-    monkeypatch.setattr(transport, "CONNECTIONS", 4)
-    moved = Moved(FakeAzure(polls=0))
-    chance = random.Random(5)
+@pytest.mark.parametrize("warm", [False, True], ids=["a new connection", "a kept connection"])
+async def test_cancelled_at_every_await_a_request_leaves_its_connection_of_use(
+    warm: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "CONNECTIONS", 1)
+    moved = Moved(FakeAzure())
+    mine = trio.lowlevel.current_task()
+    steps, cancelled = 0, True
+    async with served(moved) as moved.address:
+        while cancelled:
+            steps += 1
+            backend, client = over_sockets(moved.address)
+            async with client:
+                if warm:
+                    await backend.client.jobs()
+                with trio.CancelScope() as scope:
+                    watch = At(scope, steps, mine)
+                    trio.lowlevel.add_instrument(watch)
+                    try:
+                        await backend.client.jobs()
+                        cancelled = False
+                    finally:
+                        trio.lowlevel.remove_instrument(watch)
+                with trio.fail_after(20):  # a lost connection is waited for, for longer than that
+                    await backend.client.jobs()
+    assert steps >= 7
+
+
+class OneAfterTheOther(trio.abc.Instrument):
+    """Cancels the first scope when a task in it has taken so many steps, the second one so many steps of all later."""
+
+    def __init__(self, first: trio.CancelScope, second: trio.CancelScope, steps: int, later: int) -> None:
+        self.scopes = first, second
+        self.task: trio.lowlevel.Task | None = None
+        self._steps, self._later = steps, later
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._steps -= self._steps > 0 and task is self.task
+        if self._steps == 0:
+            self.scopes[0].cancel()
+            if self._later == 0:
+                self.scopes[1].cancel()
+            self._later -= 1
+
+
+@pytest.mark.slow
+async def test_a_connection_that_one_leaves_to_another_who_leaves_is_of_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What httpx loses connections to (encode/httpcore #830), where requests wait in its pool."""
+    monkeypatch.setattr(transport, "CONNECTIONS", 1)
+    moved = Moved(FakeAzure())
     async with served(moved) as moved.address:
         backend, client = over_sockets(moved.address)
 
-        async def impatient(steps: int) -> None:
-            with trio.CancelScope() as scope:
-                watch = At(scope, steps)
-                trio.lowlevel.add_instrument(watch)
-                try:
-                    await backend.client.jobs()
-                finally:
-                    trio.lowlevel.remove_instrument(watch)
+        async def ask(watch: OneAfterTheOther, place: int) -> None:
+            if place == 0:
+                watch.task = trio.lowlevel.current_task()
+            with watch.scopes[place]:
+                await backend.client.jobs()
 
         async with client:
-            for _ in range(70):
-                with trio.fail_after(20):  # a lost connection is waited for, for longer than that
-                    async with trio.open_nursery() as nursery:
-                        for _ in range(20):
-                            nursery.start_soon(impatient, chance.randrange(1, 250))
-            with trio.fail_after(20):
-                async with trio.open_nursery() as nursery:
-                    for _ in range(40):
-                        nursery.start_soon(backend.client.jobs)
+            for steps in range(1, 11):
+                for later in range(16):
+                    watch = OneAfterTheOther(trio.CancelScope(), trio.CancelScope(), steps, later)
+                    trio.lowlevel.add_instrument(watch)
+                    try:
+                        async with trio.open_nursery() as nursery:
+                            nursery.start_soon(ask, watch, 0)
+                            await trio.lowlevel.checkpoint()
+                            nursery.start_soon(ask, watch, 1)
+                    finally:
+                        trio.lowlevel.remove_instrument(watch)
+                    with trio.fail_after(20):  # a lost connection is waited for, for longer than that
+                        await backend.client.jobs()

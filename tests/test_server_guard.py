@@ -10,6 +10,7 @@ import trio.testing
 from gpuqio.errors import InvalidParameter
 from gpuqio.server.gate import DRAINED, Gate
 from gpuqio.server.guard import MOST_PEERS, Guard, Throttle, read_keys
+from gpuqio.server.refusal import Refusal
 from gpuqio.server.serve import Address
 from tests.a_server import WORKSPACE, a_server, blob_uri
 
@@ -50,6 +51,22 @@ async def test_without_keys_any_token_will_do(tmp_path: Path) -> None:
     async with a_server(tmp_path) as client:
         told = await client.call("GET", "/jobs", headers={"Authorization": "Bearer fake"})
         assert told.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "is_own"),
+    [("127.0.0.1:8470", True), ("localhost", True), ("LOCALHOST:1", True), ("[::1]:8470", True),
+     ("example.org:8470", False), ("10.0.0.1", False), ("localhost.example.org", False), ("", False)],
+)  # fmt: skip
+async def test_a_web_page_that_names_this_machine_otherwise_is_refused(host: str, is_own: bool) -> None:
+    guard = Guard((), Throttle(100), local_only=True)
+    if is_own:
+        guard.admit("::1", {"host": host}, needs_key=True)
+        return
+    with pytest.raises(Refusal) as refused:
+        guard.admit("::1", {"host": host}, needs_key=False)
+    assert refused.value.status == 403
+    Guard((), Throttle(100)).admit("::1", {"host": host}, needs_key=True)
 
 
 async def test_too_many_calls_are_told_to_wait(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from gpuqio.optimization import Problem, ProblemType, Term
 from gpuqio.problem import ContentType
 from gpuqio.remote.results import decode_result
-from tests.a_server import CHAIN, ENDLESS, NEW, OLD, QUICK, WORKSPACE, Client, a_server, blob_of, job
+from tests.a_server import CHAIN, ENDLESS, NEW, OLD, QUICK, WORKSPACE, Client, a_server, blob_of, job, settled
 
 
 @pytest.mark.parametrize("version", [None, OLD, "2024-10-01-preview", NEW, "2025-06-01"])
@@ -61,6 +62,7 @@ async def test_other_providers_write_their_own_results(
         assert result["solutions"][0]["cost"] == -3.5
 
 
+@pytest.mark.slow
 async def test_problems_come_as_json_gzipped_or_not_or_as_protobuf(tmp_path: Path) -> None:
     terms = [Term(c=term["c"], indices=term["ids"]) for term in CHAIN["terms"]]
     problem = Problem("a chain", terms, problem_type=ProblemType.ising, content_type=ContentType.protobuf)
@@ -166,6 +168,23 @@ async def test_ids_are_those_of_the_path_and_taken_once(tmp_path: Path) -> None:
         assert (await client.call("GET", "/jobs/A")).json()["id"] == "a"
 
 
+async def test_what_was_begun_is_done_whoever_has_hung_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_server(tmp_path) as client:
+        container, store = await client.container("abc"), client.service.store
+        do = store.do
+        with trio.CancelScope() as scope:
+
+            async def hang_up(ask: Any) -> Any:
+                scope.cancel()
+                return await do(ask)
+
+            monkeypatch.setattr(store, "do", hang_up)
+            await client.call("PUT", "/jobs/a", json=job(container))
+        monkeypatch.setattr(store, "do", do)
+        await settled(client.service)
+        assert (await client.get_job("a"))["status"] == "Failed"  # there is no problem
+
+
 async def test_an_unknown_job_is_not_found(tmp_path: Path) -> None:
     async with a_server(tmp_path) as client:
         for method in ("GET", "DELETE"):
@@ -247,6 +266,7 @@ async def test_no_other_change_is_made(tmp_path: Path, change: Any) -> None:
         assert (await client.call("PATCH", "/jobs/a", json=change)).status_code == 400
 
 
+@pytest.mark.slow
 async def test_workspaces_are_apart(tmp_path: Path) -> None:
     async with a_server(tmp_path) as client:
         other = replace(client, workspace=WORKSPACE.replace("/s/", "/t/"))

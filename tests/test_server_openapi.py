@@ -34,6 +34,7 @@ def test_it_is_complete_in_itself() -> None:
     assert "#/components/schemas/JobMessageSent" in found
 
 
+@pytest.mark.slow
 async def test_every_call_that_is_described_is_answered_and_no_other_method_is(tmp_path: Path) -> None:
     everything = {"GET", "PUT", "POST", "PATCH", "DELETE"}
     async with a_server(tmp_path) as client:
@@ -55,7 +56,7 @@ async def test_every_call_that_is_described_is_answered_and_no_other_method_is(t
 
 
 @pytest.mark.parametrize("kind", ["containerName", "blobName"])
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_names_that_are_described_are_the_names_that_are_taken(kind: str, data: st.DataObject) -> None:
     schema = describe()["components"]["schemas"]["SasRequestSent"]["properties"][kind]

@@ -41,6 +41,7 @@ def test_accounts_take_turns_and_the_urgent_go_first() -> None:
     assert order == [4, 6, 0, 3, 1, 5, 2]
 
 
+@pytest.mark.slow
 async def test_what_is_not_done_when_the_server_stops_is_done_after_the_next_start(tmp_path: Path) -> None:
     async with a_server(tmp_path) as client:
         quiet = await client.solved("quiet")
@@ -99,6 +100,7 @@ async def test_a_disk_that_takes_no_result_fails_the_job(tmp_path: Path, monkeyp
         assert "No space left" in told["errorData"]["message"]
 
 
+@pytest.mark.slow
 async def test_a_job_can_be_cancelled_wherever_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "JOBS_A_WORKER", 1)
     async with a_server(tmp_path) as client:

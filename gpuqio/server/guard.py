@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import os
+import re
 import stat
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -16,7 +18,7 @@ from gpuqio.errors import InvalidParameter
 from gpuqio.remote.protocol import API_KEY_HEADER
 from gpuqio.server.refusal import Refusal
 
-__all__ = ["Guard", "Throttle", "read_keys"]
+__all__ = ["Guard", "Throttle", "is_loopback", "read_keys"]
 
 KEY_VARIABLE = "GPUQIO_SERVER_KEY"
 SHORTEST_KEY = 16
@@ -45,6 +47,14 @@ def read_keys(path: Path | None) -> tuple[str, ...]:
             field=KEY_VARIABLE if path is None else "key_file",
         )
     return keys
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's, and reaches no other."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 class Throttle:
@@ -76,16 +86,22 @@ class Guard:
     Attributes:
         keys: any of which opens everything; none at all leaves it open.
         throttle: counts calls, by key or by peer.
+        local_only: refuse calls to other names than this machine's own. What is open to all programs of this machine
+            would otherwise be open to web pages too, whose names may be given any address.
     """
 
     keys: tuple[str, ...]
     throttle: Throttle
+    local_only: bool = False
 
     def admit(self, peer: str, headers: Mapping[str, str], *, needs_key: bool) -> None:
-        """Let a call through. 429 if its key or its peer has made too many, 401 if it has no key."""
+        """Let a call through. 429 if its key or its peer has made too many, 401 if it has no key, 403 by its name."""
         key = self._key(headers) if self.keys and needs_key else ""
         if wait := self.throttle.take(f"key {key}" if key else f"peer {peer}"):
             raise Refusal(429, "TooManyRequests", "There were too many calls; make fewer a second.", retry_after=wait)
+        host = headers.get("host", "")
+        if self.local_only and not is_loopback(re.sub(r":\d+$", "", host).strip("[]")):
+            raise Refusal(403, "ForeignHost", f"This server is for this machine, and not called {host[:100]!r}.")
         if key is None:
             raise Refusal(401, "Unauthorized", f"This server wants a key, as {API_KEY_HEADER} or as a bearer token.")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import ipaddress
 import os
 import secrets
 import signal
@@ -24,7 +23,7 @@ from gpuqio.errors import InvalidParameter
 from gpuqio.scheduler.ledger import Ledger
 from gpuqio.scheduler.local import LocalBackend
 from gpuqio.server.app import make_app
-from gpuqio.server.guard import Guard, Throttle
+from gpuqio.server.guard import Guard, Throttle, is_loopback
 from gpuqio.server.items import SCHEMA
 from gpuqio.server.limits import Limits
 from gpuqio.server.retention import forget_old
@@ -35,6 +34,7 @@ from gpuqio.server.store import Store
 __all__ = ["Address", "open_service", "serve"]
 
 READ_TIMEOUT = 300  # seconds without a byte from a client; hypercorn counts those of an answer, too
+KEEP_ALIVE = 75  # seconds until an idle connection is closed; clients look after their jobs every 30
 DRAIN_TIMEOUT = 30  # seconds for requests to end when the server stops
 
 # Of ended jobs in the scheduler's memory: their results are on disk.
@@ -63,7 +63,7 @@ class Address:
         """Raise `InvalidParameter` where this is not safe."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise InvalidParameter("--tls-cert and --tls-key go together.", field="tls_cert")
-        if insecure or _is_loopback(self.host):
+        if insecure or is_loopback(self.host):
             return
         missing = [what for what, given in (("an API key", keys), ("TLS", self.tls_cert)) if not given]
         if missing:
@@ -73,13 +73,6 @@ class Address:
                 field="host",
                 value=self.host,
             )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 async def serve(
@@ -101,7 +94,11 @@ async def serve(
         InvalidParameter: it can't listen there, or another server uses the folder.
     """
     stop = trio.Event()
-    async with open_service(root, limits, keys, engine) as service, trio.open_nursery() as nursery:
+    local_only = not keys and is_loopback(address.host)
+    async with (
+        open_service(root, limits, keys, engine, local_only=local_only) as service,
+        trio.open_nursery() as nursery,
+    ):
         nursery.start_soon(_heed_signals, stop)
         app: Any = make_app(service)  # hypercorn's types and Starlette's are not the same words for it
         try:
@@ -129,6 +126,7 @@ def _config(address: Address) -> Config:
     config.certfile = None if address.tls_cert is None else str(address.tls_cert)
     config.keyfile = None if address.tls_key is None else str(address.tls_key)
     config.read_timeout = READ_TIMEOUT
+    config.keep_alive_timeout = KEEP_ALIVE
     config.graceful_timeout = DRAIN_TIMEOUT
     config.include_server_header = False
     config.loglevel = "WARNING"
@@ -137,7 +135,12 @@ def _config(address: Address) -> Config:
 
 @asynccontextmanager
 async def open_service(
-    root: Path, limits: Limits, keys: tuple[str, ...] = (), engine: str | None = None
+    root: Path,
+    limits: Limits,
+    keys: tuple[str, ...] = (),
+    engine: str | None = None,
+    *,
+    local_only: bool = False,
 ) -> AsyncIterator[Service]:
     """A server without its sockets, which works off its jobs for the length of the block.
 
@@ -146,6 +149,7 @@ async def open_service(
         limits: what may be asked of it.
         keys: of the API; none to let everyone in.
         engine: what computes; see `gpuqio.engines.choice.engine_name`.
+        local_only: refuse calls to other names than this machine's own.
 
     Raises:
         InvalidParameter: another server uses the folder.
@@ -163,7 +167,7 @@ async def open_service(
             root=root,
             key=_signing_key(root / "sas.key"),
             limits=limits,
-            guard=Guard(keys, Throttle(limits.rate)),
+            guard=Guard(keys, Throttle(limits.rate), local_only),
             store=store,
             backend=backend,
             runner=runner,

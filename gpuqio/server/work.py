@@ -31,9 +31,13 @@ GZIP = b"\x1f\x8b"
 
 def read_solver(message: JobMessage, limits: Limits) -> Solver:
     """The solver that a job asks for. Raises `InvalidParameter`."""
-    solver = parse(message.target, _parameters(message.input_params))
+    solver = _parsed(message)
     limits.check_solver(solver)
     return solver
+
+
+def _parsed(message: JobMessage) -> Solver:
+    return parse(message.target, _parameters(message.input_params))
 
 
 def _parameters(given: Any) -> Mapping[str, object]:
@@ -71,7 +75,7 @@ def _read_problem(item: Item, files: BlobFiles, limits: Limits) -> Problem:
 
 def write_result(item: Item, result: Result, files: BlobFiles, container: str) -> None:
     """Put a job's result where its owner finds it; it is on disk at the end. Blocks."""
-    result.shape = read_solver(item.job, Limits()).shape  # of the parameters as they were given, without our seed
+    result.shape = _parsed(item.job).shape  # of the parameters as they were given, without our seed
     entries = result.to_dict()
     if "input_data_uri" in entries:
         entries["input_data_uri"] = item.job.input_data_uri

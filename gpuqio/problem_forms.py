@@ -41,7 +41,8 @@ class ProblemForms(ABC):
 
     name: str
     content_type: ContentType | None
-    _uploaded: tuple[str, object, qio_json.Document] | None = None  # the URI, its place, and what was uploaded
+    # The URI, its place (whose workspace, container, blob), and what was uploaded.
+    _uploaded: tuple[str, tuple[object, str, str | None], qio_json.Document] | None = None
 
     @abstractmethod
     def _document(self) -> qio_json.Document:
@@ -190,8 +191,11 @@ class ProblemForms(ABC):
             return None
         return self._uploaded[0]
 
-    def _uploaded_to(self, place: object) -> str | None:
-        return self.uploaded_blob_uri if self._uploaded is not None and self._uploaded[1] == place else None
+    def _uploaded_to(self, owner: object, *place: str | None) -> str | None:
+        """Where it lies in this workspace, at this place or any."""
+        if self._uploaded is None or self._uploaded[1][0] is not owner or place not in ((), self._uploaded[1][1:]):
+            return None
+        return self.uploaded_blob_uri
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_uploaded"}  # of this process

@@ -6,11 +6,14 @@ import pickle
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
+import trio
+from trio.testing import MockClock
 
 import gpuqio
 from gpuqio.dispatch import LocalOnly, Overflow, RemoteOnly
-from gpuqio.errors import AuthenticationFailed, InputError, InvalidParameter, JobNotFound
+from gpuqio.errors import AuthenticationFailed, InputError, InvalidParameter, JobNotFound, RemoteError
 from gpuqio.optimization import ParallelTempering, Problem, Tabu, Term
 from gpuqio.remote.protocol import API_VERSIONS
 from gpuqio.remote.transport import open_client
@@ -18,7 +21,7 @@ from gpuqio.target import Target
 from gpuqio.trio import Workspace
 from tests.fake_azure import KEY, FakeAzure
 from tests.fake_backend import FakeBackend
-from tests.flavours import Key, azure
+from tests.flavours import Aio, Blocking, Key, Trio, azure
 
 RESOURCE_ID = "/subscriptions/0a1b/resourceGroups/group/providers/Microsoft.Quantum/Workspaces/space"
 IDS: dict[str, Any] = {"subscription_id": "0a1b", "resource_group": "group", "name": "space"}
@@ -133,6 +136,26 @@ async def test_a_target_that_is_no_solver_is_shown_too() -> None:
 def test_a_batch_is_solved_at_a_service(run: Any, spaces: list[Any]) -> None:
     workspace = azure(run, spaces, FakeAzure(polls=0))
     assert run(workspace.solve_many([three()] * 3, ParallelTempering(workspace))).costs.tolist() == [-17.0] * 3
+
+
+@pytest.mark.parametrize("driver", [Blocking, Aio])  # whose calls are of one trio run
+def test_closing_cancels_what_still_runs_there(driver: Any, spaces: list[Any]) -> None:
+    run, service = driver(), FakeAzure(held=True)
+    workspace = azure(run, spaces, service)
+    run(ParallelTempering(workspace).submit(three()))
+    run(workspace.close())
+    assert service.unfinished == []
+
+
+async def test_a_service_that_hangs_does_not_hold_up_the_end(autojump_clock: MockClock) -> None:
+    service = FakeAzure(held=True)
+    workspace = azure(Trio(), [], service)
+    await ParallelTempering(workspace).submit(three())
+    service.before = lambda _, request: httpx.Response(503)
+    began = trio.current_time()
+    with pytest.raises(RemoteError):
+        await workspace.close()
+    assert trio.current_time() - began <= 31
 
 
 # Dispatch.

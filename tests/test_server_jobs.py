@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from gpuqio.optimization import Problem, ProblemType, Term
 from gpuqio.problem import ContentType
 from gpuqio.remote.results import decode_result
-from tests.a_server import CHAIN, ENDLESS, NEW, OLD, QUICK, WORKSPACE, Client, a_server, blob_of, job
+from tests.a_server import CHAIN, ENDLESS, NEW, OLD, QUICK, WORKSPACE, Client, a_server, blob_of, job, settled
 
 
 @pytest.mark.parametrize("version", [None, OLD, "2024-10-01-preview", NEW, "2025-06-01"])
@@ -165,6 +166,23 @@ async def test_ids_are_those_of_the_path_and_taken_once(tmp_path: Path) -> None:
         again = await client.put_job("a", inputParams={"params": {"sweeps": 11}})
         assert (again.status_code, again.json()["error"]["code"]) == (409, "JobAlreadyExists")
         assert (await client.call("GET", "/jobs/A")).json()["id"] == "a"
+
+
+async def test_what_was_begun_is_done_whoever_has_hung_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_server(tmp_path) as client:
+        container, store = await client.container("abc"), client.service.store
+        do = store.do
+        with trio.CancelScope() as scope:
+
+            async def hang_up(ask: Any) -> Any:
+                scope.cancel()
+                return await do(ask)
+
+            monkeypatch.setattr(store, "do", hang_up)
+            await client.call("PUT", "/jobs/a", json=job(container))
+        monkeypatch.setattr(store, "do", do)
+        await settled(client.service)
+        assert (await client.get_job("a"))["status"] == "Failed"  # there is no problem
 
 
 async def test_an_unknown_job_is_not_found(tmp_path: Path) -> None:

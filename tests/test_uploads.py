@@ -14,7 +14,8 @@ from gpuqio.errors import BlobExists, BlobNotFound, InvalidParameter, InvalidPro
 from gpuqio.optimization import OnlineProblem, ParallelTempering, Problem, ProblemType, SlcTerm, Term
 from gpuqio.problem import ContentType
 from gpuqio.target.oneqbit import TabuSearch
-from tests.fake_azure import SIG
+from tests.fake_azure import SIG, FakeAzure
+from tests.flavours import azure
 
 
 def three(**more: Any) -> Problem:
@@ -61,6 +62,21 @@ def test_a_problem_in_the_storage_is_solved_by_its_uri(run: Any, space: Any, kin
         assert job.details.input_data_uri == uri
         assert run(job.get_results())["cost"] == -17.0
     assert job.details.name == "online"
+
+
+def test_an_uploaded_problem_is_not_sent_again(run: Any, spaces: list[Any]) -> None:
+    service = FakeAzure(polls=0)
+    workspace, other = azure(run, spaces, service), azure(run, spaces, service)
+    problem = three()
+    uri = run(problem.upload(workspace))
+    job = run(ParallelTempering(workspace).submit(problem))
+    assert job.details.input_data_uri == uri
+    assert run(job.get_results())["cost"] == -17.0
+    elsewhere = run(ParallelTempering(other).submit(problem))
+    assert elsewhere.details.input_data_uri.endswith(f"job-{elsewhere.id}/inputData")
+    problem.add_term(1, [])
+    changed = run(ParallelTempering(workspace).submit(problem))
+    assert run(changed.get_results())["cost"] == -16.0
 
 
 def test_a_protobuf_problem_is_solved(run: Any, space: Any) -> None:

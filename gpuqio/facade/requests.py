@@ -60,7 +60,7 @@ class Requests:
             target=spec.target,
             owner=self._owner,
             threads=self.threads,
-            envelope=_envelope(solver),
+            envelope=replace(_envelope(solver), input_data_uri=problem._uploaded_to(self._owner)),
         )
 
     def _request_at(self, uri: str, name: str, solver: AnySolver) -> Request:

@@ -6,7 +6,6 @@ import secrets
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -79,23 +78,20 @@ async def put(call: Call) -> Response:
     if message.id is not None and message.id.lower() != job_id:
         raise Refusal(409, "JobIdMismatch", f"The job's id in the body, {message.id!r}, is not that of the path.")
     item = _accepted(call, job_id, message)
-    earlier = await call.service.store.do(lambda connection: items.find(connection, call.account, "Job", job_id))
-    if earlier is not None:
-        return answer(show(call, _same(earlier, item)))
-    if call.service.runner.unfinished >= call.service.limits.queued:
-        raise Refusal(429, "QueueFull", "The queue is full. Try again when jobs have ended.", retry_after=1)
-    try:
-        item = replace(item, number=await call.service.store.do(partial(_insert, item)))
-    except sqlite3.IntegrityError:  # another call has put it meanwhile
-        found = await _find(call)
-        return answer(show(call, _same(found, item)))
-    if item.message.status == Status.Waiting.value:
-        call.service.runner.add(item)
-    return answer(show(call, item))
+    is_full = call.service.runner.unfinished >= call.service.limits.queued
 
+    def write(connection: sqlite3.Connection) -> Item:
+        if (earlier := items.find(connection, call.account, "Job", job_id)) is not None:
+            return _same(earlier, item)
+        if is_full:
+            raise Refusal(429, "QueueFull", "The queue is full. Try again when jobs have ended.", retry_after=1)
+        return replace(item, number=items.insert(connection, item))
 
-def _insert(item: Item, connection: sqlite3.Connection) -> int:
-    return items.insert(connection, item)
+    with trio.CancelScope(shield=True):  # what is in the store must be in the queue
+        written = await call.service.store.do(write)
+        if written.message is item.message and item.message.status == Status.Waiting.value:
+            call.service.runner.add(written)
+    return answer(show(call, written))
 
 
 def _accepted(call: Call, job_id: str, message: JobMessage) -> Item:

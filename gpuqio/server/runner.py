@@ -150,7 +150,8 @@ class Runner:
         if ticket := next(filter(None, queued), None):
             ticket.cancelled = True
             self._working[item.number] = ticket  # until the store has it
-            await self._end(ticket, Status.Cancelled)
+            with trio.CancelScope(shield=True):
+                await self._end(ticket, Status.Cancelled)
         elif ticket := self._working.get(item.number):
             ticket.cancelled = True
             if ticket.running_id:

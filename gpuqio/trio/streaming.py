@@ -55,6 +55,7 @@ class BaseStreamingProblem:
 
     Raises:
         InvalidTerm: a term that has no meaning, or is a grouped one; also a RuntimeError.
+        InvalidProblem: an init_config that is none.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class BaseStreamingProblem:
     ) -> None:
         self.workspace = workspace
         self.name = name or "Optimization Problem"
-        self.init_config = init_config
+        self.init_config = None if init_config is None else by_variable(init_config, "init_config")
         self.problem_type = problem_type
         self.metadata = dict(metadata or {})
         self.stats: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ import trio
 
 from gpuqio.backend import Availability, Backend, Blob, JobRecord, Request, Statistics
 from gpuqio.batch_result import BatchResult
+from gpuqio.errors import GpuqioError, WaitTimeout
 from gpuqio.facade.job import JobStatus
 from gpuqio.facade.requests import Chunk, as_it_is, results_of
 from gpuqio.facade.session import Session, SessionDetails
@@ -25,6 +27,8 @@ from gpuqio.trio.streaming import BaseStreamingProblem
 from gpuqio.trio.waiting import at_most, too_late
 
 __all__ = ["Workspace"]
+
+MOST_SECONDS_TO_CANCEL = 30.0  # remotely
 
 
 class Workspace(BaseWorkspace):
@@ -86,7 +90,7 @@ class Workspace(BaseWorkspace):
                 results.append(results_of(await backend.wait(waiting[0].id)))
                 waiting.popleft()
         except BaseException:
-            await _cancel_all(backend, waiting)
+            await _cancel_all(backend, waiting, self._patience)
             raise
         return BatchResult(*results)
 
@@ -99,8 +103,7 @@ class Workspace(BaseWorkspace):
         self, problem: Problem, container_name: str, blob_name: str | None, container_uri: str | None
     ) -> str:
         where = container_uri.partition("?")[0] if container_uri else container_name
-        place = (self._owner, where, blob_name)
-        if (uri := problem._uploaded_to(place)) is not None:
+        if (uri := problem._uploaded_to(self._owner, where, blob_name)) is not None:
             await trio.lowlevel.checkpoint()
             return uri
         sent, document = as_it_is(problem), problem._document()
@@ -109,7 +112,7 @@ class Workspace(BaseWorkspace):
         blob = Blob(await trio.to_thread.run_sync(sent.to_blob), sent.written_as.value, "gzip")
         name = f"{problem.name}-{uuid.uuid1()}" if blob_name is None else blob_name
         uri = await storage.upload(container, name, blob)
-        problem._uploaded = uri, place, document
+        problem._uploaded = uri, (self._owner, where, blob_name), document
         return uri
 
     async def _download(self, uri: str, name: str | None) -> Problem:
@@ -226,12 +229,22 @@ class Workspace(BaseWorkspace):
         return [*await self.list_sessions(), *(job for job in jobs if job.details.session_id is None)]
 
     async def close(self) -> None:
-        """Cancel this workspace's jobs that still run, and wait until they have stopped. It may be used again."""
+        """Cancel this workspace's jobs that still run, and wait until they have stopped. It may be used again.
+
+        A remote workspace is given 30 seconds; a job that could not be cancelled there raises why.
+        """
         if self._reached:
             backend = self._reach()
             mine = [record for record in backend.list() if record.request and record.request.owner is self._owner]
-            await _cancel_all(backend, [record for record in mine if not record.status.is_final])
+            left = [record for record in mine if not record.status.is_final]
+            if errors := await _cancel_all(backend, left, self._patience):
+                raise errors[0]
         await trio.lowlevel.checkpoint()
+
+    @property
+    def _patience(self) -> float:
+        """Seconds for cancelling what is left: here it takes a slice, and elsewhere it may take for ever."""
+        return MOST_SECONDS_TO_CANCEL if self._remote else math.inf
 
     async def __aenter__(self) -> Self:
         return self
@@ -242,9 +255,24 @@ class Workspace(BaseWorkspace):
         await self.close()
 
 
-async def _cancel_all(backend: Backend, records: Iterable[JobRecord]) -> None:
-    """Cancel jobs, come what may, and wait until they have stopped: all at once, or others would begin meanwhile."""
-    with trio.CancelScope(shield=True):
+async def _cancel_all(backend: Backend, records: Iterable[JobRecord], seconds: float) -> list[GpuqioError]:
+    """Cancel jobs, come what may, and wait until they have stopped: all at once, or others would begin meanwhile.
+
+    Returns:
+        Why, for those that could not be cancelled.
+    """
+    errors: list[GpuqioError] = []
+
+    async def cancel(job_id: str) -> None:
+        try:
+            await backend.cancel(job_id)
+        except GpuqioError as error:
+            errors.append(error)
+
+    with trio.move_on_after(seconds, shield=True) as scope:
         async with trio.open_nursery() as nursery:
             for record in records:
-                nursery.start_soon(backend.cancel, record.id)
+                nursery.start_soon(cancel, record.id)
+    if scope.cancelled_caught:
+        errors.append(WaitTimeout(f"Cancelling took more than {seconds} seconds; jobs may still run."))
+    return errors

@@ -132,6 +132,7 @@ def over_sockets(address: str) -> tuple[RemoteBackend, httpx.AsyncClient]:
     return RemoteBackend(named, RemoteStorage(named.transport, LinkedKeys(named)), seed=1), client
 
 
+@pytest.mark.slow
 async def test_it_works_over_sockets_and_past_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://192.0.2.1:9")  # no machine has this address
     monkeypatch.setenv("ALL_PROXY", "http://192.0.2.1:9")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+
 import httpx
 import pytest
 import trio
 from trio.testing import MockClock
 
 from gpuqio.backend import JobRecord, Status
-from gpuqio.errors import GpuqioError
+from gpuqio.errors import GpuqioError, RemoteError
 from gpuqio.remote import transport
 from gpuqio.remote.addresses import Endpoint
 from gpuqio.remote.auth import ApiKey
@@ -130,7 +132,10 @@ def over_sockets(address: str) -> tuple[RemoteBackend, httpx.AsyncClient]:
     return RemoteBackend(named, RemoteStorage(named.transport, LinkedKeys(named)), seed=1), client
 
 
-async def test_it_works_over_sockets() -> None:
+@pytest.mark.slow
+async def test_it_works_over_sockets_and_past_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://192.0.2.1:9")  # no machine has this address
+    monkeypatch.setenv("ALL_PROXY", "http://192.0.2.1:9")
     moved = Moved(FakeAzure(polls=0))
     async with served(moved) as moved.address:
         backend, client = over_sockets(moved.address)
@@ -138,6 +143,19 @@ async def test_it_works_over_sockets() -> None:
             record = await backend.solve(a_request(-3, -4, -5))
             assert record.results is not None
             assert [result.cost for result in record.results] == [-4.0, -5.0, -6.0]
+
+
+async def test_an_answer_that_is_too_large_is_left_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = Moved(FakeAzure(before=lambda *_: httpx.Response(200, text="x" * 10**6)))
+    async with served(moved) as moved.address:
+        backend, client = over_sockets(moved.address)
+        async with client:
+            monkeypatch.setattr(transport, "MOST_BYTES", 10**5)
+            with pytest.raises(RemoteError, match="larger than 100000 bytes"):
+                await backend.client.jobs()
+            moved.service.before = None
+            gc.collect()  # what httpx left open would warn
+            assert await backend.client.jobs() == []
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -298,22 +298,21 @@ async def _written(problem: Problem) -> bytes:
     return await trio.to_thread.run_sync(problem.to_blob) if size > LARGE else problem.to_blob()
 
 
-async def _gather(calls: Any) -> builtins.list[Any]:
+async def _gather(calls: Iterable[Callable[[], Awaitable[T]]]) -> builtins.list[T]:
     """What all calls return, in order. The first that fails cancels the others, and its error is raised as it is."""
-    functions: builtins.list[Callable[[], Awaitable[Any]]] = list(calls)
-    results: builtins.list[Any] = [None] * len(functions)
+    results: dict[int, T] = {}
     errors: builtins.list[Exception] = []
 
-    async def run(place: int) -> None:
+    async def run(place: int, call: Callable[[], Awaitable[T]]) -> None:
         try:
-            results[place] = await functions[place]()
+            results[place] = await call()
         except Exception as error:
             errors.append(error)
             nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
-        for place in range(len(functions)):
-            nursery.start_soon(run, place)
+        for place, call in enumerate(calls):
+            nursery.start_soon(run, place, call)
     if errors:
         raise errors[0]
-    return results
+    return [results[place] for place in sorted(results)]

@@ -168,7 +168,7 @@ class RemoteStorage:
         return await self._transport.send(
             method,
             uri,
-            headers={"x-ms-version": API_VERSION, "Accept-Encoding": "identity", **headers},
+            headers={"x-ms-version": API_VERSION, **headers},
             content=content,
         )
 

@@ -31,7 +31,10 @@ MOST_PATIENCE = 120.0
 """Seconds that a service may ask for before the next try; if it wants more, its answer is the answer."""
 
 MOST_BYTES = 2**26
-"""Of an answer, unless a call says otherwise."""
+"""Of an answer."""
+
+UNPACKED = {"Accept-Encoding": "identity"}
+"""Nothing is inflated here, so nothing may come compressed that is not stored so."""
 
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -53,9 +56,13 @@ class Answer:
 
 
 def open_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """A client of httpx, with timeouts and bounds that suit `Transport`."""
+    """A client of httpx, with timeouts and bounds that suit `Transport`.
+
+    It heeds the environment's proxies, but not for this machine: what is plain http there must not leave it.
+    """
     return httpx.AsyncClient(
         transport=transport,
+        mounts=dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]")),
         limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
         timeout=httpx.Timeout(60.0, connect=10.0),
     )
@@ -84,17 +91,16 @@ class Transport:
         method: str,
         url: str,
         *,
-        headers: Mapping[str, str],
+        headers: dict[str, str],
         content: bytes | memoryview = b"",
-        most: int = MOST_BYTES,
         idempotent: bool | None = None,
         whole: float | None = None,
     ) -> Answer:
         """Send a request, whatever its answer's status.
 
         Args:
+            headers: besides those that every request has.
             content: the body.
-            most: bytes that the answer may have.
             idempotent: it may be sent again; by default, all but POST.
             whole: seconds for a try, which cancellation does not cut short: after it, what became of the request is
                 known. None: a try is cancelled as anything else.
@@ -104,7 +110,7 @@ class Transport:
         """
         may_repeat = method != "POST" if idempotent is None else idempotent
         for tries in count(1):
-            answer, failure = await self._try(method, url, headers, bytes(content), most, whole, tries)
+            answer, failure = await self._try(method, url, headers, bytes(content), whole, tries)
             if answer is not None and answer.status not in TRANSIENT:
                 return answer
             delay = self._delay(tries, None if answer is None else retry_after(answer.headers))
@@ -120,9 +126,8 @@ class Transport:
         self,
         method: str,
         url: str,
-        headers: Mapping[str, str],
+        headers: dict[str, str],
         content: bytes,
-        most: int,
         whole: float | None,
         tries: int,
     ) -> tuple[Answer | None, str]:
@@ -131,17 +136,17 @@ class Transport:
         async with self._limiter:
             with trio.move_on_after(math.inf if whole is None else whole, shield=whole is not None):
                 try:
-                    request = self._client.build_request(method, url, headers=headers, content=content)
+                    request = self._client.build_request(method, url, headers=UNPACKED | headers, content=content)
                     response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
                     try:
-                        body = await _read(response, most)
+                        body = await _read(response)
                     finally:
                         with trio.move_on_after(1, shield=True):
                             await response.aclose()
                         response.stream = httpx.ByteStream(b"")  # refers to the response, and so keeps the request
                     if body is not None:
                         return Answer(response.status_code, response.headers, body, tries), ""
-                    fatal = f"it is larger than {most} bytes"
+                    fatal = f"it is larger than {MOST_BYTES} bytes"
                 except _LOST as error:
                     failure = scrub(f"{type(error).__name__}: {error}")
                     if "CERTIFICATE_VERIFY_FAILED" not in failure:
@@ -159,16 +164,16 @@ class Transport:
         return float(min(FIRST_DELAY * 2 ** (tries - 1), MOST_DELAY)) * self._random.uniform(0.5, 1.0)
 
 
-async def _read(response: httpx.Response, most: int) -> bytes | None:
-    """The whole body, as sent; None if it is larger than `most`."""
+async def _read(response: httpx.Response) -> bytes | None:
+    """The whole body, as sent; None if it is larger than `MOST_BYTES`."""
     if response.is_stream_consumed:  # it was made in this process, and not sent at all
-        return response.content if len(response.content) <= most else None
+        return response.content if len(response.content) <= MOST_BYTES else None
     body = bytearray()
     excess = False
     try:
         async for piece in response.aiter_raw():
             body += piece
-            if len(body) > most:
+            if len(body) > MOST_BYTES:
                 excess = True
                 body.clear()
                 await response.stream.aclose()  # type: ignore[union-attr]  # it is async; the next read fails

@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from gpuqio.errors import AuthenticationFailed, InvalidParameter
+from gpuqio.remote.addresses import Endpoint
 from gpuqio.remote.auth import MARGIN, TOKEN_FILE, ApiKey, Bearer, NoAuth, auth_of
 from gpuqio.remote.protocol import API_KEY_HEADER, SCOPE
 from gpuqio.remote.secrets import Secret
@@ -199,3 +200,16 @@ class TestDefault:
         auth.rejected(await auth.headers())
         assert (await auth.headers())["Authorization"].endswith("-2")
         assert len(made) == 1
+
+
+async def test_other_servers_are_not_sent_what_this_machine_has_for_azure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TOKEN_FILE, raising=False)
+    assert isinstance(auth_of(None, of_azure=False), NoAuth)
+    assert isinstance(auth_of(None, of_azure=True), Bearer)
+    assert [
+        Endpoint(f"https://{host}").is_azure for host in ("westus.quantum.azure.com", "box.example", "127.0.0.1")
+    ] == [
+        True,
+        False,
+        False,
+    ]

@@ -14,7 +14,7 @@ from gpuqio.remote.secrets import Secret, bare
 
 __all__ = ["ConnectionString", "Endpoint", "is_loopback", "pairs", "read_url"]
 
-AZURE, AZURE_BLOBS = ".quantum.azure.com", ".blob.core.windows.net"
+AZURE, AZURE_TEST, AZURE_BLOBS = ".quantum.azure.com", ".quantum-test.azure.com", ".blob.core.windows.net"
 
 
 def read_url(text: str, what: str) -> httpx.URL:
@@ -61,6 +61,11 @@ class Endpoint:
         return cls(f"https://{name}{AZURE}")
 
     @property
+    def is_azure(self) -> bool:
+        """Whether it is a service of Azure's, and not of somebody else with the same interface."""
+        return self._url.host.endswith((AZURE, AZURE_TEST))
+
+    @property
     def is_private(self) -> bool:
         """Whether nobody on the way reads what is sent there."""
         return self._url.scheme == "https" or is_loopback(self._url)
@@ -79,7 +84,7 @@ class Endpoint:
         """
         url = self._followed(uri)
         downgraded = self._url.scheme == "https" and url.scheme != "https"
-        of_azure = self._url.host.endswith(AZURE) and url.host.endswith(AZURE_BLOBS) and url.port is None
+        of_azure = self.is_azure and url.host.endswith(AZURE_BLOBS) and url.port is None
         if downgraded or not (url.host == self._url.host or of_azure):
             raise _elsewhere(uri)
         return uri

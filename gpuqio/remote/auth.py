@@ -161,13 +161,15 @@ class _Default:
         return self._found.get_token(*scopes)
 
 
-def auth_of(credential: object, api_key: Secret | None = None) -> Auth:
+def auth_of(credential: object, api_key: Secret | None = None, *, of_azure: bool = True) -> Auth:
     """How to ask with this credential.
 
     Args:
         credential: an object with ``get_token``, or with ``key`` (an API key); one that is false and not None asks as
             nobody. None: the file that ``AZURE_QUANTUM_TOKEN_FILE`` names, else what azure-identity finds.
         api_key: goes first.
+        of_azure: whether the service is Azure's. Other servers are not sent what this machine has for Azure: without a
+            credential or a token file they are asked as nobody.
 
     Raises:
         InvalidParameter: something else.
@@ -176,7 +178,9 @@ def auth_of(credential: object, api_key: Secret | None = None) -> Auth:
         return ApiKey(api_key)
     if credential is None:
         path = os.environ.get(TOKEN_FILE)
-        return Bearer(TokenFile(path) if path else _Default())
+        if path:
+            return Bearer(TokenFile(path))
+        return Bearer(_Default()) if of_azure else NoAuth()
     if not credential:
         return NoAuth()
     if hasattr(credential, "get_token"):

@@ -68,7 +68,7 @@ def remote_backend(place: Place) -> RemoteBackend:
         backends = {}
         _backends.set(backends)
     if place not in backends:
-        auth = auth_of(place.credential, place.api_key)
+        auth = auth_of(place.credential, place.api_key, of_azure=place.endpoint.is_azure)
         opened = place.open_client()
         transport = Transport(opened)
         client = Client(place.endpoint, place.workspace, transport, auth, place.version, place.user_agent)

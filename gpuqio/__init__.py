@@ -16,18 +16,32 @@ if TYPE_CHECKING:
     from gpuqio.batch_result import BatchResult
     from gpuqio.blocking import Job, Workspace
     from gpuqio.facade.job import JobDetails, JobStatus
+    from gpuqio.facade.session import (
+        ItemType,
+        Session,
+        SessionDetails,
+        SessionHost,
+        SessionJobFailurePolicy,
+        SessionStatus,
+    )
     from gpuqio.result import Report, Result, Solution, StopReason
     from gpuqio.solvers.explain import Explanation, explain
 
 __all__ = [
     "BatchResult",
     "Explanation",
+    "ItemType",
     "Job",
     "JobDetails",
     "JobStatus",
     "ProblemBatch",
     "Report",
     "Result",
+    "Session",
+    "SessionDetails",
+    "SessionHost",
+    "SessionJobFailurePolicy",
+    "SessionStatus",
     "Solution",
     "StopReason",
     "Workspace",
@@ -41,6 +55,14 @@ _HOMES = {
     "gpuqio.batch": ["ProblemBatch"],
     "gpuqio.blocking": ["Job", "Workspace"],
     "gpuqio.facade.job": ["JobDetails", "JobStatus"],
+    "gpuqio.facade.session": [
+        "ItemType",
+        "Session",
+        "SessionDetails",
+        "SessionHost",
+        "SessionJobFailurePolicy",
+        "SessionStatus",
+    ],
     "gpuqio.batch_result": ["BatchResult"],
     "gpuqio.result": ["Report", "Result", "Solution", "StopReason"],
     "gpuqio.solvers.explain": ["Explanation", "explain"],

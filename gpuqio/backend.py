@@ -29,6 +29,9 @@ __all__ = [
     "JobError",
     "JobRecord",
     "Request",
+    "SessionRecord",
+    "SessionStatus",
+    "Sessions",
     "Statistics",
     "Status",
     "Storage",
@@ -78,9 +81,9 @@ class Envelope:
     provider_id: str = ""
     input_data_format: str = ""
     output_data_format: str = ""
-    container_uri: str | None = None
-    input_data_uri: str | None = None
-    output_data_uri: str | None = None
+    container_uri: str | None = field(default=None, repr=False)  # may be signed, and then is a key
+    input_data_uri: str | None = field(default=None, repr=False)
+    output_data_uri: str | None = field(default=None, repr=False)
     session_id: str | None = None
     metadata: Mapping[str, str] | None = None
     tags: Sequence[str] = ()
@@ -181,6 +184,8 @@ class Statistics:
         submitting: calls of `submit` that wait for room in the queue.
         executing: jobs begun and not ended.
         succeeded, failed, cancelled: jobs ended so, since the backend was made.
+        predicted_wait: seconds until a job submitted now would begin. An estimate, from how long recent jobs took; 0.0
+            where a worker is free, and where nothing is known.
     """
 
     workers: int
@@ -192,6 +197,12 @@ class Statistics:
     succeeded: int
     failed: int
     cancelled: int
+    predicted_wait: float = 0.0
+
+    @property
+    def in_work(self) -> int:
+        """How many jobs one who has many should have submitted ahead, so that no worker stands idle."""
+        return 2 * self.workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +251,61 @@ class Storage(Protocol):
         """A blob by its URI, signed or not."""
 
 
+class SessionStatus(str, Enum):
+    """A session's status, in the service's words and the SDK's names. The last four are final."""
+
+    WAITING = "Waiting"
+    EXECUTING = "Executing"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    FAILURE_S_ = "Failure(s)"
+    TIMED_OUT = "TimedOut"
+
+    @property
+    def is_final(self) -> bool:
+        """True when the session takes no more jobs."""
+        return self not in (SessionStatus.WAITING, SessionStatus.EXECUTING)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """What is known of a session, jobs that belong together, at one moment.
+
+    Attributes:
+        job_failure_policy: "Abort", where a job that fails ends the session, or "Continue".
+        created, ended: points in time (UTC), None for what has not happened.
+    """
+
+    id: str
+    name: str
+    provider_id: str
+    target: str
+    job_failure_policy: str = "Abort"
+    status: SessionStatus = SessionStatus.WAITING
+    created: datetime | None = None
+    ended: datetime | None = None
+    cost_estimate: Any = None
+
+
+class Sessions(Protocol):
+    """The sessions of a backend. A job says which it belongs to (`Envelope.session_id`).
+
+    Unknown ids raise `SessionNotFound`.
+    """
+
+    async def open(self, session: SessionRecord) -> SessionRecord:
+        """Make a session under an id of its own, and let jobs in."""
+
+    async def close(self, session_id: str) -> SessionRecord:
+        """Let no more jobs in. A session that has ended stays as it is."""
+
+    async def fetch(self, session_id: str) -> SessionRecord:
+        """The session as it is now."""
+
+    async def fetch_all(self) -> list[SessionRecord]:
+        """All sessions there are, oldest first."""
+
+
 class Backend(Protocol):
     """A place that solves requests. All methods are called from one trio run.
 
@@ -250,8 +316,15 @@ class Backend(Protocol):
     def storage(self) -> Storage:
         """Where the problems and results of its jobs lie."""
 
+    @property
+    def sessions(self) -> Sessions:
+        """Its sessions."""
+
     async def submit(self, request: Request) -> JobRecord:
-        """Put a job in the queue, waiting for room if it is full; first come, first served."""
+        """Put a job in the queue, waiting for room if it is full; first come, first served.
+
+        Cancelling the call, or its failure, leaves no job that runs.
+        """
 
     def submit_nowait(self, request: Request) -> JobRecord:
         """Put a job in the queue, or raise `QueueFull`."""

@@ -11,6 +11,7 @@
     │   └── InvalidFile                         a file that is not what its name says
     ├── QueueFull                               yours: more jobs than the queue admits; wait, or use `submit`
     ├── JobNotFound (KeyError)                  yours: no such job in this workspace
+    ├── SessionNotFound (KeyError)              yours: no such session in this workspace
     ├── BlobNotFound (KeyError)                 yours: no such blob or container, or no longer
     ├── BlobExists (FileExistsError)            yours: a blob of that name is there, and is not replaced
     ├── JobFailed (RuntimeError)                a job that did not succeed was asked for its results
@@ -47,6 +48,7 @@ __all__ = [
     "PortalError",
     "QueueFull",
     "RemoteError",
+    "SessionNotFound",
     "UnknownVariable",
     "WaitTimeout",
 ]
@@ -115,6 +117,10 @@ class QueueFull(GpuqioError):
 
 class JobNotFound(GpuqioError, KeyError):
     """This workspace knows no job of that id."""
+
+
+class SessionNotFound(GpuqioError, KeyError):
+    """This workspace knows no session of that id."""
 
 
 class BlobNotFound(GpuqioError, KeyError):

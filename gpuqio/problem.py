@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from os import PathLike
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gpuqio import npz, qio_json, qio_protobuf
+from gpuqio import qio_json
 from gpuqio.configurations import by_variable, check_start, numbers
 from gpuqio.errors import InvalidProblem, InvalidTerm
 from gpuqio.evaluation import evaluate, evaluate_states, fix_variables, refuse_overflow
 from gpuqio.matrices import Matrices, block_from_arrays, read_matrices
+from gpuqio.problem_forms import ContentType, ProblemForms
 from gpuqio.term_store import TermList, TermStore, pack_terms
 from gpuqio.terms import GroupType, SlcTerm, Term, TermArrays, TermBase
 
 __all__ = ["ContentType", "Problem", "ProblemType"]
 
 _NO_NAME = "Optimization problem"
-
-
-class ContentType(str, Enum):
-    """How a problem is written down. Grouped terms are there in JSON only."""
-
-    json = "application/json"
-    protobuf = "application/x-protobuf"
 
 
 class ProblemType(str, Enum):
@@ -49,7 +41,7 @@ class ProblemType(str, Enum):
 _GROUPED = {ProblemType.pubo: ProblemType.pubo_grouped, ProblemType.ising: ProblemType.ising_grouped}
 
 
-class Problem:
+class Problem(ProblemForms):
     """A cost function to minimise: the sum of ``c * product`` over `terms`, and of the squares in `terms_slc`.
 
     Terms live in arrays; from arrays, `from_arrays` is the fast way in. Methods that take a configuration accept
@@ -307,73 +299,6 @@ class Problem:
 
     # In and out
 
-    @property
-    def written_as(self) -> ContentType:
-        """What `to_blob` writes: `content_type`, but JSON where there are grouped terms."""
-        protobuf = self.content_type is ContentType.protobuf and not self.is_grouped
-        return ContentType.protobuf if protobuf else ContentType.json
-
-    def serialize(self) -> str | list[bytes]:
-        """The problem as JSON, or as `to_proto` has it, according to `written_as`."""
-        return self.to_proto() if self.written_as is ContentType.protobuf else self.to_json()
-
-    def to_json(self) -> str:
-        """The problem as ``microsoft.qio.v2`` JSON."""
-        return qio_json.encode(self._document()).decode()
-
-    def to_proto(self) -> list[bytes]:
-        """The problem as protobuf messages of at most 1,000 terms; `InvalidProblem` for a grouped one."""
-        return qio_protobuf.encode(self._document())
-
-    def compress_protobuf(self, proto_messages: Sequence[bytes]) -> bytes:
-        """Protobuf messages as the gzipped tar archive that the service takes."""
-        return qio_protobuf.archive(proto_messages)
-
-    def to_blob(self) -> bytes:
-        """The JSON, gzipped, or the archive of protobuf messages: the same problem gives the same bytes."""
-        if self.written_as is ContentType.protobuf:
-            return self.compress_protobuf(self.to_proto())
-        return gzip.compress(qio_json.encode(self._document()), compresslevel=6, mtime=0)
-
-    @classmethod
-    def deserialize(
-        cls,
-        input_problem: str | bytes | Sequence[bytes],
-        name: str | None = None,
-        content_type: ContentType | None = None,
-    ) -> Problem:
-        """The problem written as JSON, plain or gzipped, as protobuf messages, or as an archive of these.
-
-        Which it is shows in the data; what `content_type` says does not count.
-        """
-        if isinstance(input_problem, (str, bytes, bytearray, memoryview)):
-            data = input_problem if isinstance(input_problem, str) else qio_json.inflate(bytes(input_problem))
-            if isinstance(data, str) or not qio_protobuf.is_archive(data):
-                return cls.from_json(data, name)
-            return cls._of(qio_protobuf.decode_archive(data), name, ContentType.protobuf)
-        return cls.from_proto(input_problem, name)
-
-    @classmethod
-    def from_proto(cls, input_problem: Sequence[bytes], name: str | None = None) -> Problem:
-        """The problem written as protobuf messages; `name` wins over the name in them. Raises `InvalidProblem`."""
-        if not isinstance(input_problem, Iterable):
-            raise InvalidProblem(
-                f"A problem is a str or bytes of JSON, or a list of protobuf messages; found "
-                f"{reprlib.repr(input_problem)}.",
-                value=input_problem,
-                code="AZQ103",
-            )
-        return cls._of(qio_protobuf.decode(input_problem), name, ContentType.protobuf)
-
-    @classmethod
-    def from_json(cls, input_problem: str | bytes, name: str | None = None) -> Problem:
-        """The problem written as ``microsoft.qio.v2`` JSON, plain or gzipped; `name` wins over the name in it.
-
-        Raises:
-            InvalidProblem: a ValueError (as is the SDK's JSONDecodeError) that names the field and the value.
-        """
-        return cls._of(qio_json.decode(input_problem), name)
-
     @classmethod
     def _of(
         cls, document: qio_json.Document, name: str | None, content_type: ContentType = ContentType.json
@@ -394,34 +319,12 @@ class Problem:
 
     def _document(self) -> qio_json.Document:
         return qio_json.Document(
-            self.name, self.problem_type.name, self._store.block(), self.terms_slc, self.init_config or None
+            self.name,
+            self.problem_type.name,
+            self._store.block(),
+            tuple(self.terms_slc),
+            dict(self.init_config) if self.init_config else None,
         )
-
-    def is_valid_npz(
-        self,
-        files: Sequence[str],
-        indices_column_names: Sequence[str] = npz.INDICES,
-        c_column_name: str = npz.COEFFICIENTS,
-    ) -> bool:
-        """True if these are the arrays of an npz file of terms: one for each place in a term, and the coefficients."""
-        return npz.is_valid(files, indices_column_names, c_column_name)
-
-    def terms_from_npz(
-        self,
-        file_path: str | PathLike[str],
-        indices_column_names: Sequence[str] = npz.INDICES,
-        c_column_name: str = npz.COEFFICIENTS,
-    ) -> TermList:
-        """The terms in an npz file, as a list to assign or add to `terms`. The problem itself is not changed.
-
-        Args:
-            file_path: an npz file of integer arrays (m,), the first, second ... variable of each term, and one of
-                coefficients (m,).
-
-        Raises:
-            InvalidFile: no such file, other arrays, wrong types or lengths.
-        """
-        return npz.read_terms(file_path, indices_column_names, c_column_name)
 
 
 def _linear_term(pair: Any) -> Term:

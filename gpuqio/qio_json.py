@@ -23,7 +23,7 @@ from gpuqio.errors import InvalidJson, InvalidProblem, InvalidTerm, MissingField
 from gpuqio.term_store import TermBlock, make_block
 from gpuqio.terms import MAX_FLOAT, MAX_ID, SlcTerm, Term
 
-__all__ = ["MAX_BYTES", "Document", "decode", "encode", "inflate", "read_variable"]
+__all__ = ["MAX_BYTES", "Document", "decode", "encode", "encode_terms", "inflate", "read_variable"]
 
 MAX_BYTES = 1 << 32  # of inflated text: a hundred million terms
 _CHUNK = 1 << 16  # terms written at one time
@@ -103,13 +103,18 @@ def encode(document: Document) -> bytes:
     cost: dict[str, Any] = {
         "version": "1.1" if document.init_config else "1.0",
         "type": document.type,
-        "terms": msgspec.Raw(b"[" + b",".join(_write_terms(document.terms)) + b"]"),
+        "terms": msgspec.Raw(b"[" + encode_terms(document.terms) + b"]"),
     }
     if document.terms_slc:
         cost["terms_slc"] = [term.to_dict() for term in document.terms_slc]
     if document.init_config:
         cost["initial_configuration"] = {str(key): value for key, value in document.init_config.items()}
     return msgspec.json.encode({"metadata": {"name": document.name}, "cost_function": cost})
+
+
+def encode_terms(block: TermBlock) -> bytes:
+    """Terms as a JSON list without its brackets."""
+    return b",".join(_write_terms(block))
 
 
 def inflate(data: bytes, bound: int | None = None) -> bytes:

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidProblem
-from gpuqio.qio_json import Document, inflate, read_variable
+from gpuqio.qio_json import MAX_BYTES, Document, inflate, read_variable
 from gpuqio.term_store import TermBlock, freeze_block
 from gpuqio.varints import VARINT, decode_varints, encode_varints, read_varint, varint, weave
 
@@ -83,14 +83,14 @@ def is_archive(data: bytes) -> bool:
     return data[_TAR_MAGIC] == b"ustar"
 
 
-def decode_archive(data: bytes) -> Document:
+def decode_archive(data: bytes, bound: int = MAX_BYTES) -> Document:
     """Read an archive, gzipped or not.
 
     Raises:
-        InvalidProblem: it is none, or broken, or inflates to more than `gpuqio.qio_json.MAX_BYTES`; or see `decode`.
+        InvalidProblem: it is none, or broken, or inflates to more than `bound` bytes; or see `decode`.
     """
     try:
-        with tarfile.open(fileobj=io.BytesIO(inflate(data)), mode="r:") as tar:
+        with tarfile.open(fileobj=io.BytesIO(inflate(data, bound)), mode="r:") as tar:
             return decode(map(partial(_member, tar), tar))
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
         if isinstance(error, InvalidProblem):

@@ -13,6 +13,9 @@ import pytest
 from hypothesis import settings
 
 from gpuqio.errors import EngineUnavailable
+from tests.flavours import run, space, spaces
+
+__all__ = ["run", "space", "spaces"]  # fixtures
 
 os.environ["GPUQIO_ENGINE"] = "cpu"
 
@@ -23,6 +26,8 @@ settings.load_profile("gpuqio")
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("instances") and "GPUQIO_INSTANCES" not in os.environ:
         pytest.skip("GPUQIO_INSTANCES does not name a folder of instance files")
+    if item.get_closest_marker("azurite") and "GPUQIO_AZURITE" not in os.environ:
+        pytest.skip("GPUQIO_AZURITE does not name an azurite-blob to run (npm install azurite@3.35.0)")
     if item.get_closest_marker("emulator") and not shutil.which("g++"):
         pytest.skip("the CUDA emulator needs g++")
     if item.get_closest_marker("cuda") and (reason := no_cuda()):

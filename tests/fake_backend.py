@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import trio
 
-from gpuqio.backend import Availability, JobError, JobRecord, Request, Statistics, Status
+from gpuqio.backend import Availability, JobError, JobRecord, Request, Statistics, Status, provider_of
 from gpuqio.errors import JobNotFound
 from gpuqio.problem import Problem
 from gpuqio.result import Report, Result, StopReason
+from gpuqio.scheduler.sessions import SessionBook
+from gpuqio.solvers import TARGETS
 from tests.fake_storage import FakeStorage
 
 REPORT = Report("fake", "memory", "enumeration", 1, 1, 1, 0, 0.0, 0.0, StopReason.COMPLETED)
@@ -48,6 +50,8 @@ class FakeBackend:
         self.requests: list[Request] = []
         self.most = 0
         self.storage = FakeStorage()
+        self.available = [Availability(target, provider_of(target), "Available", 0) for target in TARGETS]
+        self.sessions = SessionBook(self.list)
         self._records: dict[str, JobRecord] = {}
         self._ended: dict[str, trio.Event] = {}
 
@@ -121,7 +125,7 @@ class FakeBackend:
 
     async def targets(self) -> builtins.list[Availability]:
         await trio.lowlevel.checkpoint()
-        return [Availability("microsoft.paralleltempering.cpu", "Microsoft", "Degraded", 7)]
+        return self.available
 
     async def quotas(self) -> builtins.list[dict[str, Any]]:
         await trio.lowlevel.checkpoint()

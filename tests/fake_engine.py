@@ -32,6 +32,7 @@ class FakeSolver:
     pack: float = 0.0
     predictable: bool = True
     breaks: str = ""
+    seed: int | None = None
     error: BaseException | None = None
 
     @property

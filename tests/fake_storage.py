@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from urllib.parse import quote
 
 import trio
 
@@ -26,7 +27,7 @@ class FakeStorage:
 
     async def container(self, name: str) -> str:
         await trio.lowlevel.checkpoint()
-        return f"memory://{name}?{SIGNATURE}"
+        return f"memory:/{name}?{SIGNATURE}"
 
     async def upload(self, container_uri: str, name: str, blob: Blob) -> str:
         await trio.lowlevel.checkpoint()
@@ -56,4 +57,4 @@ class FakeStorage:
 
 
 def _uri(container_uri: str, name: str) -> str:
-    return f"{container_uri.partition('?')[0]}/{name}"
+    return f"{container_uri.partition('?')[0]}/{quote(name)}"

@@ -21,14 +21,15 @@ ONEQBIT = "TabuSearch PathRelinkingSolver PticmSolver"
 TOSHIBA = "SimulatedBifurcationMachine"
 
 NAMES = {
-    "": "Workspace Job JobDetails JobStatus __version__",
+    "": "Workspace Job JobDetails JobStatus Session SessionDetails SessionHost SessionJobFailurePolicy SessionStatus "
+    "ItemType __version__",
     "aio": "Workspace Job JobStatus",
-    "optimization": "TermBase Term SlcTerm GroupType Problem ProblemType HardwarePlatform Solver "
-    f"RangeSchedule {MICROSOFT}",
+    "optimization": "TermBase Term SlcTerm GroupType Problem ProblemType OnlineProblem StreamingProblem "
+    f"HardwarePlatform Solver RangeSchedule {MICROSOFT}",
     "optimization.oneqbit": ONEQBIT,
     "optimization.toshiba": TOSHIBA,
     "optimization.solvers": f"Solver {MICROSOFT}",
-    "aio.optimization": f"Problem ProblemType Solver {MICROSOFT}",
+    "aio.optimization": f"Problem ProblemType OnlineProblem StreamingProblem Solver {MICROSOFT}",
     "target": f"Target Solver {MICROSOFT} {ONEQBIT} {TOSHIBA}",
     "target.oneqbit": ONEQBIT,
     "target.toshiba": TOSHIBA,
@@ -41,23 +42,28 @@ NAMES = {
     "aio.target.solvers": "Solver",
     "aio.target.microsoft": MICROSOFT,
     "aio.target.microsoft.qio": MICROSOFT,
-    "job": "Job JobDetails",
+    "job": "Job JobDetails Session SessionHost",
     "job.base_job": "ContentType DEFAULT_TIMEOUT",
 }
 
 MEMBERS = {
-    "Workspace": "__init__ append_user_agent cancel_job get_job get_quotas get_targets list_jobs submit_job user_agent",
-    "Job": "container_name create_job_id details get_results has_completed id item_type matches_filter "
-    "refresh submit wait_until_completed",
+    "Workspace": "__init__ append_user_agent cancel_job get_container_uri get_job get_quotas get_targets list_jobs "
+    "submit_job user_agent",
+    "Job": "container_name create_job_id details download_attachment download_data from_input_data from_storage_uri "
+    "get_results has_completed id item_type matches_filter refresh submit upload_attachment wait_until_completed",
+    "Session": "__init__ close details id is_in_terminal_state item_type list_jobs open refresh target",
+    "SessionHost": "get_latest_session_id latest_session open_session",
     "optimization.TermBase": "__init__ from_dict to_dict",
     "optimization.Term": "__init__ evaluate from_dict reduce_by_variable_state to_dict",
     "optimization.SlcTerm": "__init__ evaluate from_dict reduce_by_variable_state to_dict",
     "optimization.Problem": "__init__ add_slc_term add_term add_terms check_for_grouped_term deserialize evaluate "
-    "from_json get_terms is_large is_valid_npz problem_type_to_grouped serialize set_fixed_variables to_blob to_json "
-    "NUM_VARIABLES_LARGE NUM_TERMS_LARGE",
-    "target.Target": "__init__ refresh target_names",
+    "from_json from_proto get_terms is_large is_valid_npz problem_type_to_grouped serialize set_fixed_variables "
+    "to_blob to_json to_proto compress_protobuf download upload uploaded_blob_uri NUM_VARIABLES_LARGE NUM_TERMS_LARGE",
+    "optimization.OnlineProblem": "__init__ download",
+    "optimization.StreamingProblem": "__init__ add_term add_terms download id upload",
+    "target.Target": "__init__ get_latest_session_id latest_session open_session refresh target_names",
     "target.Solver": "__init__ check_supported_hardware check_valid_problem optimize set_number_of_solutions "
-    "set_one_param submit supports_grouped_terms",
+    "set_one_param submit supports_grouped_terms supports_protobuf",
     "target.ParallelTempering": "__init__ target_names",
     "target.SimulatedAnnealing": "__init__ target_names",
     "target.PopulationAnnealing": "__init__ target_names",
@@ -72,7 +78,15 @@ MEMBERS = {
 }
 FLAVOURED = ("Workspace", "Job")  # whose methods `aio` has as coroutines
 
-ENUMS = ("JobStatus", "job.base_job.ContentType", "optimization.ProblemType", "optimization.GroupType")
+ENUMS = (
+    "JobStatus",
+    "ItemType",
+    "SessionStatus",
+    "SessionJobFailurePolicy",
+    "job.base_job.ContentType",
+    "optimization.ProblemType",
+    "optimization.GroupType",
+)
 
 WIRE = [
     "ParallelTempering(None)",
@@ -295,7 +309,7 @@ def observe(root: str) -> dict[str, Any]:
             "members": {path: _members(root, path, known) for path, known in MEMBERS.items()},
             "aio members": {path: _members(root, f"aio.{path}", MEMBERS[path]) for path in FLAVOURED},
             "enums": {path: [[m.name, m.value] for m in _get(root, path)] for path in ENUMS},
-            "details": {"JobDetails": _fields(_get(root, "JobDetails"))},
+            "details": {path: _fields(_get(root, path)) for path in ("JobDetails", "SessionDetails")},
             "wire": {code: _target(eval(code, _namespace(root))) for code in WIRE},
             "calls": {code: _outcome(code, _namespace(root)) for code in CALLS},
         }

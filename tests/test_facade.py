@@ -13,8 +13,8 @@ from gpuqio.backend import JobError, Request, Status
 from gpuqio.engines.base import Work
 from gpuqio.errors import BackendUnavailable, InputError, InvalidParameter, InvalidProblem, JobFailed, WaitTimeout
 from gpuqio.facade.job import JobDetails
+from gpuqio.facade.requests import PROBLEMS_A_CHUNK
 from gpuqio.facade.solvers import SOLVERS
-from gpuqio.facade.workspace import PROBLEMS_A_CHUNK
 from gpuqio.optimization import (
     HardwarePlatform,
     ParallelTempering,
@@ -47,18 +47,6 @@ class TestWorkspace:
         workspace = Workspace(**settings)
         assert repr(workspace) == "<Workspace local>"
         assert (workspace.name, workspace.subscription_id, workspace.location) == (None, None, "")
-
-    @pytest.mark.parametrize(
-        "ids",
-        [
-            {"resource_id": RESOURCE_ID},
-            {"resource_id": RESOURCE_ID.lower()},
-            {"subscription_id": "0a1b-2c", "resource_group": "my-group", "name": "my-space"},
-        ],
-    )
-    def test_the_ids_of_a_remote_workspace_are_refused_with_the_way_out(self, ids: dict[str, Any]) -> None:
-        with pytest.raises(BackendUnavailable, match="backend='local', set GPUQIO_BACKEND=local, or leave"):
-            Workspace(**ids, location="West US")
 
     def test_backend_local_solves_here_whatever_the_ids(self, monkeypatch: pytest.MonkeyPatch) -> None:
         workspace = Workspace(resource_id=RESOURCE_ID, location="West US", backend="local")
@@ -178,11 +166,11 @@ class TestSolver:
             await workspace.solve_many([three(), problem], plain)
         assert all(record.status.is_final for record in backend.list())
 
-    @pytest.mark.parametrize("problem", ["https://blob/input", None, {"terms": []}])
+    @pytest.mark.parametrize("problem", [None, {"terms": []}])
     async def test_what_is_no_problem_is_refused(self, problem: Any) -> None:
         workspace, backend = local()
         for solver in (ParallelTempering(workspace), parse("microsoft.paralleltempering.cpu", {})):
-            with pytest.raises(ValueError, match=r"^Cannot submit problem: should be of type Problem; found"):
+            with pytest.raises(ValueError, match=r"^Cannot submit problem: should be of type str, Problem or have"):
                 await workspace.solve(problem, solver)
         assert backend.requests == []
 

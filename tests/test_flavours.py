@@ -7,7 +7,7 @@ import inspect
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,8 +23,8 @@ from gpuqio.errors import InvalidParameter, JobNotFound, PortalError, WaitTimeou
 from gpuqio.optimization import ParallelTempering, Problem, SimulatedAnnealing, Term
 from gpuqio.portal import Call
 from tests.fake_backend import FakeBackend
+from tests.flavours import PATIENCE
 
-PATIENCE = 10.0
 COSTS = [-17.0, -16.0, -15.0, -14.0, -15.0, -16.0, -17.0, -18.0, -19.0, -20.0]
 ENTER_EXIT = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
 
@@ -81,53 +81,7 @@ def test_everything_public_has_a_text(name: str, face: Any) -> None:
     assert bare == []
 
 
-# The same answers. Each flavour's calls are made through a driver that blocks until they are done.
-
-
-class Blocking:
-    module = gpuqio.blocking
-
-    def __call__(self, answer: Any) -> Any:
-        return answer
-
-
-class Aio:
-    module = gpuqio.aio
-
-    def __call__(self, answer: Any) -> Any:
-        assert inspect.iscoroutine(answer)
-        return asyncio.run(answer)
-
-
-class Trio:
-    module = gpuqio.trio
-
-    def __call__(self, answer: Any) -> Any:
-        assert inspect.iscoroutine(answer)
-
-        async def main() -> Any:
-            return await answer
-
-        return trio.run(main)
-
-
-@pytest.fixture(params=[Blocking, Aio, Trio])
-def run(request: pytest.FixtureRequest) -> Any:
-    return request.param()
-
-
-@pytest.fixture
-def spaces() -> Iterator[list[Any]]:
-    """Workspaces to be closed, and their portal seen to end, after the test."""
-    opened: list[Any] = []
-    yield opened
-    for workspace in opened:
-        lease = getattr(workspace, "_lease", None)
-        if lease is not None and lease.held:
-            portal = lease.portal()
-            lease.close()
-            if not portal.leases:
-                portal.join(PATIENCE)
+# The same answers.
 
 
 def make(run: Any, spaces: list[Any], held: bool = False) -> tuple[Any, FakeBackend]:

@@ -22,6 +22,7 @@ LAYERS = [
     ["term_store"],
     ["configurations", "evaluation", "matrices", "npz", "qio_json", "result", "shapes", "varints"],
     ["qio_protobuf"],
+    ["problem_forms"],
     ["problem"],
     ["batch", "batch_result", "formats"],
     ["pack"],
@@ -31,6 +32,7 @@ LAYERS = [
     ["backend"],
     ["blob_files"],
     ["remote", "scheduler", "storage"],
+    ["dispatch"],
     ["facade"],
     ["trio"],
     ["portal"],
@@ -51,9 +53,9 @@ DOORS = {
     "hypercorn": ["server"],
     "msgspec": ["blob_files", "qio_json", "remote", "result", "server"],
     "starlette": ["server"],
-    "threading": ["engines", "portal"],
+    "threading": ["engines", "portal", "trio"],
     "tqdm": ["cli"],
-    "trio": ["cli", "portal", "remote", "scheduler", "server", "storage", "trio"],
+    "trio": ["cli", "dispatch", "facade", "portal", "remote", "scheduler", "server", "storage", "trio"],
 }
 
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -461,6 +461,31 @@ def test_an_unbegun_job_is_taken_for_as_long_as_the_one_before() -> None:
     assert told(policy.decide(0.0)) == ["0: 1 2, 20 ms"]
 
 
+def test_the_predicted_wait_is_the_work_ahead_shared_by_all_workers() -> None:
+    policy = Policy(workers=2)
+    jobs = [Job(str(number)) for number in range(6)]
+    assert policy.predicted_wait == 0.0
+    for job in jobs[:2]:
+        policy.admit(job)
+        policy.decide(0.0)
+    assert policy.predicted_wait == 0.0  # nothing is known
+    policy.report(0, [long_run(jobs[0])])
+    assert policy.predicted_wait == 0.0  # a worker is free
+    policy.decide(0.0)
+    for job in jobs[2:]:
+        policy.admit(job)
+    usual = 10.0 + SLICE
+    assert policy.predicted_wait == pytest.approx((10.0 + usual / 2 + 4 * usual) / 2)
+    policy.report(1, [Finding(jobs[1], Event.ADVANCE, predicted=math.inf, worked=SLICE, solved=SLICE)])
+    assert policy.predicted_wait == pytest.approx((10.0 + usual / 2 + 4 * usual) / 2)  # it says nothing new
+    policy.cancel(jobs[1])
+    assert policy.predicted_wait == pytest.approx((10.0 + 4 * usual) / 2)
+    policy.decide(0.0)
+    policy.report(0, [Finding(jobs[0], Event.FINISH, worked=1.0, solved=1.0)])
+    mean = usual + 0.2 * (1.0 + SLICE - usual)
+    assert policy.predicted_wait == pytest.approx(4 * mean / 2)
+
+
 class Ordered(float):
     """A point in time that counts how often it is compared."""
 

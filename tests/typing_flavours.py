@@ -9,7 +9,14 @@ import gpuqio
 import gpuqio.aio
 import gpuqio.trio
 from gpuqio import BatchResult, Result
-from gpuqio.optimization import ParallelTempering, Problem, SimulatedAnnealing, Solver
+from gpuqio.optimization import (
+    OnlineProblem,
+    ParallelTempering,
+    Problem,
+    SimulatedAnnealing,
+    Solver,
+    StreamingProblem,
+)
 
 
 def blocking(problem: Problem, workspace: gpuqio.Workspace) -> None:
@@ -20,6 +27,13 @@ def blocking(problem: Problem, workspace: gpuqio.Workspace) -> None:
     assert_type(solver.submit(problem), gpuqio.Job)
     assert_type(solver.submit(problem).get_results(), Result)
     assert_type(workspace.solve(problem, solver), Result)
+    uri = problem.upload(workspace)
+    assert_type(uri, str)
+    assert_type(problem.download(workspace), Problem)
+    assert_type(OnlineProblem("again", uri).download(workspace), Problem)
+    assert_type(solver.optimize(uri), Result)
+    assert_type(solver.submit(StreamingProblem(workspace)), gpuqio.Job)
+    assert_type(gpuqio.Workspace.from_connection_string(uri), gpuqio.Workspace)
     assert_type(workspace.solve_many([problem], solver), BatchResult)
 
 
@@ -31,6 +45,8 @@ def asynchronous(problem: Problem, workspace: gpuqio.aio.Workspace) -> list[obje
     solver = SimulatedAnnealing(workspace)
     return [
         assert_type(solver.optimize(problem), Coroutine[Any, Any, Result]),
+        assert_type(problem.upload(workspace), Coroutine[Any, Any, str]),
+        assert_type(problem.download(workspace), Coroutine[Any, Any, Problem]),
         assert_type(solver.submit(problem), Coroutine[Any, Any, gpuqio.aio.Job]),
         assert_type(workspace.solve_many([problem], solver), Coroutine[Any, Any, BatchResult]),
     ]

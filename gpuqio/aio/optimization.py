@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gpuqio.aio.streaming import StreamingProblem
 from gpuqio.facade.exhaustive import Exhaustive
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.online import OnlineProblem
 from gpuqio.facade.population_annealing import PopulationAnnealing
 from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.facade.substochastic_monte_carlo import SubstochasticMonteCarlo
@@ -16,6 +18,7 @@ __all__ = [
     "Exhaustive",
     "GroupType",
     "HardwarePlatform",
+    "OnlineProblem",
     "ParallelTempering",
     "PopulationAnnealing",
     "Problem",
@@ -24,6 +27,7 @@ __all__ = [
     "SimulatedAnnealing",
     "SlcTerm",
     "Solver",
+    "StreamingProblem",
     "SubstochasticMonteCarlo",
     "Tabu",
     "Term",

@@ -13,11 +13,12 @@ from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
 from gpuqio.errors import InvalidParameter, InvalidProblem
+from gpuqio.facade.session import Session, SessionHost
 from gpuqio.problem import ContentType, Problem
 from gpuqio.solvers import parse
 from gpuqio.solvers.base import Solver as Specification
 
-__all__ = ["AnySolver", "Flavour", "HardwarePlatform", "Solver", "Specification", "Target"]
+__all__ = ["AnyProblem", "AnySolver", "Flavour", "HardwarePlatform", "Solver", "Specification", "Target"]
 
 Submitted = TypeVar("Submitted", covariant=True)  # a Job, or a coroutine that returns one
 Solved = TypeVar("Solved", covariant=True)  # a Result, or a coroutine that returns one
@@ -26,11 +27,26 @@ Solved = TypeVar("Solved", covariant=True)  # a Result, or a coroutine that retu
 class Flavour(Protocol[Submitted, Solved]):
     """The part of a workspace that a solver needs."""
 
-    def submit(self, problem: Problem, solver: AnySolver) -> Submitted: ...
+    def submit(self, problem: AnyProblem, solver: AnySolver) -> Submitted: ...
 
-    def solve(self, problem: Problem, solver: AnySolver, timeout_secs: float | None = ...) -> Solved: ...
+    def solve(self, problem: AnyProblem, solver: AnySolver, timeout_secs: float | None = ...) -> Solved: ...
 
     def _refresh(self, target: Target[Any]) -> Any: ...
+
+    def _open_in_place_of(self, session: Session, before: Session | None) -> Any: ...
+
+
+class Placed(Protocol):
+    """A problem that lies, or will lie, in a storage: an `OnlineProblem` or a `StreamingProblem`."""
+
+    name: str
+
+    @property
+    def uploaded_blob_uri(self) -> str | None: ...
+
+
+AnyProblem = Problem | Placed | str
+"""What can be submitted: a problem, one in a storage, or the URI of one there."""
 
 
 W = TypeVar("W", bound=Flavour[Any, Any], covariant=True)
@@ -45,13 +61,14 @@ class HardwarePlatform(Enum):
     FPGA = 2
 
 
-class Target(Generic[W]):
+class Target(SessionHost, Generic[W]):
     """A place of a workspace that jobs can be sent to.
 
     Attributes:
         workspace, name, input_data_format, output_data_format, capability, content_type, encoding: as given.
         provider_id: as given, or what stands before the first full stop of the name.
-        average_queue_time: seconds; current_availability: ``"Available"``, for what is listed can be used.
+        average_queue_time, current_availability: seconds that a job waits for it, and ``"Available"`` or another
+            word of its workspace's, as they were when the target was got from there or refreshed last.
     """
 
     __module__ = "gpuqio.target"
@@ -83,7 +100,7 @@ class Target(Generic[W]):
         self.current_availability = current_availability
 
     def refresh(self) -> Any:
-        """See whether the target can be used; to be awaited where its workspace is async.
+        """See whether the target can be used, and how long its queue is; to be awaited where its workspace is async.
 
         Raises:
             InvalidParameter: (a ValueError) when the workspace has no such target.
@@ -155,11 +172,15 @@ class Solver(Target[W]):
         """Whether problems with grouped terms can be solved: by Microsoft's solvers and by Exhaustive."""
         return False
 
+    def supports_protobuf(self) -> bool:
+        """Whether problems may be sent in protobuf: to Microsoft's solvers."""
+        return self.provider_id.lower() == "microsoft"
+
     def check_valid_problem(self, problem: Problem) -> None:
         """Refuse what this solver can't solve.
 
         Raises:
-            InvalidProblem: (a ValueError) for a problem with grouped terms.
+            InvalidProblem: (a ValueError) for a problem with grouped terms, or one to be written as protobuf.
         """
         if problem.is_grouped and not self.supports_grouped_terms():
             raise InvalidProblem(
@@ -167,6 +188,14 @@ class Solver(Target[W]):
                 "Try PopulationAnnealing or SubstochasticMonteCarlo.",
                 field="problem.problem_type",
                 value=problem.problem_type,
+                code="AZQ107",
+            )
+        if problem.written_as is ContentType.protobuf and not self.supports_protobuf():
+            raise InvalidProblem(
+                f"Solver `{self.name} type is not compatible for serialization with protobuf; Try PopulationAnnealing "
+                "or SubstochasticMonteCarlo.",
+                field="problem.content_type",
+                value=problem.content_type,
                 code="AZQ107",
             )
 
@@ -192,19 +221,23 @@ class Solver(Target[W]):
         """
         return parse(self.name, self._given)
 
-    def submit(self: Solver[Flavour[Submitted, Any]], problem: Problem) -> Submitted:
+    def submit(self: Solver[Flavour[Submitted, Any]], problem: AnyProblem) -> Submitted:
         """Queue `problem` and return its Job, without waiting for the result.
+
+        Args:
+            problem: a `Problem`; an `OnlineProblem`, or the URI that `Problem.upload` returned, to have it read
+                from the storage; a `StreamingProblem`, which is uploaded first if it is not yet.
 
         Raises:
             InvalidProblem, InvalidParameter: nothing was queued.
         """
         return self.workspace.submit(problem, self)
 
-    def optimize(self: Solver[Flavour[Any, Solved]], problem: Problem, timeout_secs: float | None = 300) -> Solved:
+    def optimize(self: Solver[Flavour[Any, Solved]], problem: AnyProblem, timeout_secs: float | None = 300) -> Solved:
         """Solve `problem` and return its Result.
 
         Args:
-            problem: what to solve.
+            problem: as for `submit`.
             timeout_secs: seconds to wait, at most; None waits without limit. A solver's own `timeout` is another
                 matter: there the solver stops and returns its best.
 

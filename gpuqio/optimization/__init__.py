@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gpuqio.blocking import StreamingProblem
 from gpuqio.facade.exhaustive import Exhaustive
 from gpuqio.facade.microsoft import ParallelTempering, SimulatedAnnealing
+from gpuqio.facade.online import OnlineProblem
 from gpuqio.facade.population_annealing import PopulationAnnealing
 from gpuqio.facade.quantum_monte_carlo import QuantumMonteCarlo
 from gpuqio.facade.schedules import RangeSchedule
@@ -17,6 +19,7 @@ __all__ = [
     "Exhaustive",
     "GroupType",
     "HardwarePlatform",
+    "OnlineProblem",
     "ParallelTempering",
     "PopulationAnnealing",
     "Problem",
@@ -26,6 +29,7 @@ __all__ = [
     "SimulatedAnnealing",
     "SlcTerm",
     "Solver",
+    "StreamingProblem",
     "SubstochasticMonteCarlo",
     "Tabu",
     "Term",

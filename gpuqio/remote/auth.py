@@ -91,7 +91,8 @@ class Bearer:
             if inspect.iscoroutinefunction(get_token):
                 got = await get_token(SCOPE)
             else:
-                got = await trio.to_thread.run_sync(get_token, SCOPE, abandon_on_cancel=True)
+                # In a tuple, for trio takes a coroutine out of a thread for a mistake.
+                (got,) = await trio.to_thread.run_sync(lambda: (get_token(SCOPE),), abandon_on_cancel=True)
                 if inspect.isawaitable(got):
                     got = await got
             self._token, self._expires = Secret(str(got.token)), float(got.expires_on)

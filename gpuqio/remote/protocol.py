@@ -17,6 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from gpuqio.backend import Status
+from gpuqio.remote.secrets import scrub
 
 __all__ = [
     "API_VERSIONS",
@@ -67,6 +68,12 @@ CANCELLING = frozenset({"CancellationRequested", "Cancelling"})
 
 class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     """A JSON object of the protocol. What has its default is left out, except where a service always writes it."""
+
+    def __repr__(self) -> str:
+        """What is not None, without signatures."""
+        given = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        fields = ", ".join(f"{name}={value!r}" for name, value in given if value is not None)
+        return scrub(f"{type(self).__name__}({fields})")
 
 
 class ErrorData(Message, omit_defaults=False):

@@ -138,6 +138,7 @@ class Transport:
                     finally:
                         with trio.move_on_after(1, shield=True):
                             await response.aclose()
+                        response.stream = httpx.ByteStream(b"")  # refers to the response, and so keeps the request
                     if body is not None:
                         return Answer(response.status_code, response.headers, body, tries), ""
                     fatal = f"it is larger than {most} bytes"
@@ -160,11 +161,23 @@ class Transport:
 
 async def _read(response: httpx.Response, most: int) -> bytes | None:
     """The whole body, as sent; None if it is larger than `most`."""
+    if response.is_stream_consumed:  # it was made in this process, and not sent at all
+        return response.content if len(response.content) <= most else None
     body = bytearray()
-    async for piece in response.aiter_raw():
-        body += piece
-        if len(body) > most:
-            return None
+    excess = False
+    try:
+        async for piece in response.aiter_raw():
+            body += piece
+            if len(body) > most:
+                excess = True
+                body.clear()
+                await response.stream.aclose()  # type: ignore[union-attr]  # it is async; the next read fails
+    except httpx.HTTPError:
+        # Only so do the generators end that httpx has one inside the other: leaving the loop would leave them open.
+        if not excess:
+            raise
+    if excess:
+        return None
     length = response.headers.get("content-length", "")
     if response.request.method != "HEAD" and length.isdigit() and len(body) != int(length):
         raise httpx.RemoteProtocolError(f"{len(body)} bytes of {length}")

@@ -24,6 +24,7 @@ from gpuqio.scheduler.ledger import Entry, Ledger
 from gpuqio.scheduler.lifecycle import Event, State, after
 from gpuqio.scheduler.policy import Action, Admit, Advance, Close, Expire, Interrupt, Policy
 from gpuqio.scheduler.scratch import scratch_storage
+from gpuqio.scheduler.sessions import SessionBook
 from gpuqio.scheduler.turns import Job
 from gpuqio.solvers import TARGETS
 
@@ -70,6 +71,7 @@ class Scheduler:
         self._ledger = Ledger() if ledger is None else ledger
         self._stops: dict[int, Stop] = {}  # of the busy workers
         self._change = trio.Event()
+        self.sessions = SessionBook(self.list)
         self._broken = ""  # why nothing will run any more
 
     def __repr__(self) -> str:
@@ -117,6 +119,8 @@ class Scheduler:
                 value=uri.partition("?")[0],
             )
         self._ledger.check_new(request.job_id)
+        if request.envelope.session_id is not None:
+            self.sessions.admit(request.envelope.session_id)
         entry = Entry.of(request)
         self._policy.admit(entry.job)
         self._ledger.add(entry)
@@ -190,6 +194,7 @@ class Scheduler:
             succeeded=policy.ended(State.SUCCEEDED),
             failed=policy.ended(State.FAILED),
             cancelled=policy.ended(State.CANCELLED),
+            predicted_wait=policy.predicted_wait,
         )
 
     async def _with_problem(self, request: Request) -> Request:

@@ -23,6 +23,7 @@ from gpuqio.scheduler.turns import BATCH, SLICE, Job, Share, Turns
 
 __all__ = ["Action", "Admit", "Advance", "Close", "Expire", "Finding", "Interrupt", "Policy"]
 
+RECENT = 0.2  # the weight of the newest job in the mean of how long jobs take
 LEAST = 1e-4  # seconds: with less left before its timeout, a run is not worth another slice
 
 
@@ -105,6 +106,8 @@ class Policy:
         self._interrupted: OrderedDict[int, None] = OrderedDict()
         self._deadlines: list[tuple[float, int, Job]] = []  # heap; the middle one breaks ties
         self._arrivals = count()
+        self._begun: set[Job] = set()  # and neither ended nor cancelled
+        self._usual = 0.0  # seconds of a worker that recent jobs took; 0 while none is known
         self._now = -math.inf  # at the last decision: deadlines up to then are off the heap
         self._count: Counter[State] = Counter()
 
@@ -155,6 +158,10 @@ class Policy:
             job = finding.job
             new = job.solved == 0.0 and finding.event in (Event.ADVANCE, Event.FINISH)
             self._turns.settle(job, finding.worked, finding.worked + finding.predicted if new else None)
+            if new:
+                self._learn(finding.worked + finding.predicted)
+            elif finding.event is Event.FINISH:
+                self._learn(job.solved + finding.solved)  # the prediction may have been far off
             job.worker = None
             job.predicted = finding.predicted
             job.solved += finding.solved
@@ -230,6 +237,18 @@ class Policy:
         """Workers that have jobs."""
         return len(self._shares)
 
+    @property
+    def predicted_wait(self) -> float:
+        """Seconds until a job admitted now would begin, if all were equal: the work ahead of it, shared by all workers.
+
+        A run takes as long as it was predicted to at its last slice; a job of which nothing is known takes as long as
+        recent ones, and is half done if it has begun. 0.0 where a worker is free. Costs O(jobs executing).
+        """
+        if self.busy < self.workers and not self.waiting:
+            return 0.0
+        begun = sum(job.predicted if math.isfinite(job.predicted) else self._usual / 2 for job in self._begun)
+        return (begun + (self.waiting + self.submitting) * self._usual) / self.workers
+
     def ended(self, state: State) -> int:
         """How many jobs have ever come to this final state."""
         return self._count[state]
@@ -254,11 +273,19 @@ class Policy:
         self._count[job.state] += 1
         if before.is_final:
             return
+        if job.state is State.EXECUTING:
+            self._begun.add(job)
+        else:
+            self._begun.discard(job)
         if job.state is State.CANCELLING:
             self._turns.remove(job)
         elif job.state.is_final:
             self._turns.leave(job)
             self._applicants.pop(job.id, None)
+
+    def _learn(self, seconds: float) -> None:
+        if math.isfinite(seconds):
+            self._usual += (seconds - self._usual) * (RECENT if self._usual else 1.0)
 
     def _close(self, job: Job, reason: StopReason) -> None:
         assert job.home is not None

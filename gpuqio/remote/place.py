@@ -1,0 +1,87 @@
+"""A remote workspace as a value, which may outlive trio runs, and its backend in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import httpx
+import trio
+
+from gpuqio.remote.account import StorageAccount
+from gpuqio.remote.addresses import ConnectionString, Endpoint
+from gpuqio.remote.auth import auth_of
+from gpuqio.remote.backend import RemoteBackend
+from gpuqio.remote.blobs import AccountKeys, LinkedKeys, RemoteStorage
+from gpuqio.remote.client import Client
+from gpuqio.remote.protocol import CURRENT, ApiVersion, WorkspaceName
+from gpuqio.remote.secrets import Secret
+from gpuqio.remote.transport import Transport, open_client
+
+__all__ = ["Place", "remote_backend"]
+
+_backends: trio.lowlevel.RunVar[dict[Place, RemoteBackend]] = trio.lowlevel.RunVar("gpuqio.remote_backends")
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a remote workspace is, and who asks. Each is itself alone: equal ones don't share connections.
+
+    Attributes:
+        workspace: its name.
+        endpoint: the service's address.
+        credential: see `auth_of`.
+        api_key: goes before a credential.
+        storage: the account for problems and results; None for the one that is linked to the workspace.
+        version: what the service speaks.
+        user_agent: what the program calls itself.
+        open_client: makes the client of httpx, once for a trio run, at whose end it is closed. It must allow
+            `gpuqio.remote.transport.CONNECTIONS` connections. For proxies, certificates, or a transport of one's own.
+    """
+
+    workspace: WorkspaceName
+    endpoint: Endpoint
+    credential: object = field(default=None, repr=False)
+    api_key: Secret | None = None
+    storage: StorageAccount | None = None
+    version: ApiVersion = CURRENT
+    user_agent: str | None = None
+    open_client: Callable[[], httpx.AsyncClient] = field(default=open_client, repr=False)
+
+    @classmethod
+    def of_connection_string(cls, text: str, storage: StorageAccount | None = None) -> Place:
+        """The workspace that a connection string names. Raises `InvalidParameter`."""
+        named = ConnectionString.parse(text)
+        return cls(named.workspace, Endpoint(named.endpoint), api_key=named.api_key, storage=storage)
+
+
+def remote_backend(place: Place) -> RemoteBackend:
+    """The backend of a place in the current trio run; made when first asked for, closed when the run ends.
+
+    Raises:
+        InvalidParameter: the credential is none, or would be sent where others can read it.
+        RuntimeError: called from outside a trio run.
+    """
+    try:
+        backends = _backends.get()
+    except LookupError:
+        backends = {}
+        _backends.set(backends)
+    if place not in backends:
+        auth = auth_of(place.credential, place.api_key)
+        opened = place.open_client()
+        transport = Transport(opened)
+        client = Client(place.endpoint, place.workspace, transport, auth, place.version, place.user_agent)
+        keys = LinkedKeys(client) if place.storage is None else AccountKeys(place.storage)
+        backends[place] = RemoteBackend(client, RemoteStorage(transport, keys))
+        trio.lowlevel.spawn_system_task(_close_at_end, opened, name=f"gpuqio client of {place.endpoint.url}")
+    return backends[place]
+
+
+async def _close_at_end(client: httpx.AsyncClient) -> None:
+    """Trio cancels its system tasks when everything else has ended."""
+    try:
+        await trio.sleep_forever()
+    finally:
+        with trio.move_on_after(1, shield=True):
+            await client.aclose()

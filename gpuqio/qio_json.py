@@ -117,10 +117,15 @@ def encode_terms(block: TermBlock) -> bytes:
     return b",".join(_write_terms(block))
 
 
-def inflate(data: bytes, bound: int = MAX_BYTES) -> bytes:
-    """`data`, inflated if it begins as gzip does. Raises `InvalidProblem` if broken, or beyond `bound` bytes."""
+def inflate(data: bytes, bound: int | None = None) -> bytes:
+    """`data`, inflated if it begins as gzip does.
+
+    Raises:
+        InvalidProblem: it is broken, or beyond `bound` bytes, by default `MAX_BYTES`.
+    """
     if not data.startswith(b"\x1f\x8b"):
         return data
+    bound = MAX_BYTES if bound is None else bound
     pieces: list[bytes] = []
     room = bound
     while data:

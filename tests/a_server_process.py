@@ -50,9 +50,13 @@ class ServerProcess:
         self._process.kill()
         self._process.wait()
 
+    def signal(self) -> None:
+        """Ask it to stop."""
+        self._process.send_signal(signal.SIGTERM)
+
     def terminate(self) -> tuple[int, str]:
         """Ask it to stop; its exit code, and what it has said meanwhile."""
-        self._process.send_signal(signal.SIGTERM)
+        self.signal()
         return self.ended()
 
     def ended(self) -> tuple[int, str]:

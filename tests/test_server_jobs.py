@@ -11,7 +11,7 @@ import trio
 from gpuqio.optimization import Problem, ProblemType, Term
 from gpuqio.problem import ContentType
 from gpuqio.remote.results import decode_result
-from tests.a_server import CHAIN, ENDLESS, NEW, OLD, QUICK, WORKSPACE, Client, a_server, blob_of, job, settled
+from tests.a_server import CHAIN, ENDLESS, NEW, OLD, QUICK, WORKSPACE, Client, a_server, blob_of, blob_uri, job, settled
 
 
 @pytest.mark.parametrize("version", [None, OLD, "2024-10-01-preview", NEW, "2025-06-01"])
@@ -145,6 +145,7 @@ async def test_nothing_is_fetched_from_elsewhere(tmp_path: Path, uri: str, statu
         ("/jobs/a", b" " * 5000, 413, "RequestBodyTooLarge"),
         ("/jobs/a_b", b"{}", 400, "InvalidJobId"),
         (f"/jobs/{'a' * 60}", b"{}", 400, "InvalidJobId"),
+        (f"/jobs/{'a-' * 30}a", b"{}", 400, "InvalidJobId"),
     ],
 )
 async def test_what_is_no_job_is_refused(tmp_path: Path, path: str, body: bytes, status: int, code: str) -> None:
@@ -166,6 +167,20 @@ async def test_ids_are_those_of_the_path_and_taken_once(tmp_path: Path) -> None:
         again = await client.put_job("a", inputParams={"params": {"sweeps": 11}})
         assert (again.status_code, again.json()["error"]["code"]) == (409, "JobAlreadyExists")
         assert (await client.call("GET", "/jobs/A")).json()["id"] == "a"
+
+
+async def test_no_key_to_a_blob_is_kept(tmp_path: Path) -> None:
+    async with a_server(tmp_path) as client:
+        await client.put_job("a", inputDataUri=f"{blob_uri(await client.container('job-a'), 'inputData')}")
+        await settled(client.service)
+        assert (await client.get_job("a"))["status"] == "Succeeded"
+    kept = b"".join(path.read_bytes() for path in files_of(tmp_path) if path.name != "sas.key")
+    assert b"rawOutputData" in kept
+    assert b"sig=" not in kept
+
+
+def files_of(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_file()]
 
 
 async def test_what_was_begun_is_done_whoever_has_hung_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

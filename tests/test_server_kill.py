@@ -96,7 +96,7 @@ def killed_run(data: Path, jobs: int, kills: int) -> tuple[dict[str, bytes], int
 @pytest.mark.parametrize(
     ("jobs", "kills"),
     [
-        pytest.param(40, 2, marks=pytest.mark.slow),
+        pytest.param(20, 2, marks=pytest.mark.slow),
         pytest.param(500, 20, marks=pytest.mark.validate),
     ],
 )

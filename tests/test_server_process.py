@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
 from pathlib import Path
 
+import httpx
 import pytest
 import trustme
 
@@ -32,6 +35,30 @@ def test_a_server_that_is_asked_to_stop_does_and_goes_on_at_the_next_start(tmp_p
         assert server.call("GET", "/jobs/endless").json()["status"] in ("Waiting", "Executing")
         assert server.call("DELETE", "/jobs/endless").status_code == 204
         assert server.call("GET", "/jobs/endless").json()["status"] == "Cancelled"
+
+
+def test_a_request_on_its_way_is_answered_before_the_server_stops(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as server:
+        container = server.call("POST", "/storage/sasUri", json={"containerName": "abc"}).json()["sasUri"]
+        server.http.put(f"{container}&restype=container")
+        server.http.close()  # an idle connection would be waited for
+        url = httpx.URL(blob_uri(container, "it"))
+        with socket.create_connection((url.host, url.port or 0)) as connection:
+            head = f"PUT {url.raw_path.decode()} HTTP/1.1\r\nHost: {url.netloc.decode()}\r\nContent-Length: 8\r\n\r\n"
+            connection.sendall(head.encode() + b"half")
+            while not list(tmp_path.glob("blobs/*/.new/*")):  # until it is being written
+                pass
+            server.signal()
+            with contextlib.suppress(ConnectionRefusedError):
+                while True:  # until it listens no more
+                    socket.create_connection((url.host, url.port or 0)).close()
+            connection.sendall(b"half")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 201 ")
+        assert server.ended() == (0, "")
+    with ServerProcess(tmp_path) as server:
+        path, _, query = str(url).partition("?")
+        again = server.http.get(f"{server.url}{httpx.URL(path).path}?{query}")
+        assert again.content == b"halfhalf"
 
 
 def test_a_folder_and_a_port_are_for_one_server(tmp_path: Path) -> None:

@@ -204,7 +204,8 @@ async def _pieces(stack: ExitStack, file: BinaryIO, size: int) -> AsyncIterator[
 async def _receive(ask: _Ask, file: BinaryIO) -> None:
     """Write the request's body to a file. Raises `Refusal`: 413, it is too long."""
     bound = ask.service.limits.problem_bytes
-    size = int(ask.request.headers.get("content-length", 0))
+    said = ask.request.headers.get("content-length", "")
+    size = int(said) if said.isascii() and said.isdigit() else 0
     received = 0
     async with aclosing(ask.request.stream()) as stream:
         async for piece in stream:

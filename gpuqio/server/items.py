@@ -11,7 +11,19 @@ import msgspec
 
 from gpuqio.remote.protocol import JobMessage, SessionMessage
 
-__all__ = ["SCHEMA", "Item", "columns", "ended_before", "find", "insert", "list_items", "remove", "update", "waiting"]
+__all__ = [
+    "SCHEMA",
+    "Item",
+    "brief",
+    "columns",
+    "ended_before",
+    "find",
+    "insert",
+    "list_items",
+    "remove",
+    "update",
+    "waiting",
+]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
@@ -140,8 +152,33 @@ def list_items(
 
 
 def waiting(connection: sqlite3.Connection) -> list[Item]:
-    """All jobs that have not ended, oldest first."""
-    return _read(connection, "status = 'Waiting' AND item_type = 'Job' ORDER BY number", [])
+    """All jobs that have not ended, oldest first, each as `brief` would have it."""
+    rows = connection.execute(
+        "SELECT number, account, id, priority, created FROM items WHERE status = 'Waiting' AND item_type = 'Job' "
+        "ORDER BY number"
+    )
+    return [
+        _brief(number, account, id, priority, datetime.fromisoformat(at)) for number, account, id, priority, at in rows
+    ]
+
+
+def brief(item: Item) -> Item:
+    """A waiting job without what its owner wrote, for which there may be no room in memory."""
+    job = item.job
+    return _brief(item.number, item.account, job.id, job.priority, job.creation_time)
+
+
+def _brief(number: int, account: str, id: str | None, priority: str | None, created: datetime | None) -> Item:
+    job = JobMessage(
+        name="",
+        provider_id="",
+        target="",
+        id=id,
+        status="Waiting",
+        priority="High" if priority == "High" else None,
+        creation_time=created,
+    )
+    return Item(account, job, number=number)
 
 
 def ended_before(connection: sqlite3.Connection, time: datetime) -> list[Item]:

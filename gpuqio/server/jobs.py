@@ -19,7 +19,7 @@ from gpuqio.scheduler.crossing import job_error
 from gpuqio.server import items
 from gpuqio.server.call import Call, answer, told
 from gpuqio.server.items import Item
-from gpuqio.server.names import ALL, JOB_ID, READ, job_container
+from gpuqio.server.names import ALL, JOB_ID, LONGEST_JOB_ID, READ, job_container
 from gpuqio.server.refusal import Refusal
 from gpuqio.server.work import RESULT_BLOB, read_solver
 from gpuqio.solvers import TARGETS
@@ -196,7 +196,7 @@ async def _find(call: Call) -> Item:
 def _job_id(call: Call) -> str:
     """The id in the path; capitals do not matter. Raises `Refusal`: 400 for what is none."""
     job_id = str(call.request.path_params["job"]).lower()
-    if not JOB_ID.fullmatch(job_id):
+    if not JOB_ID.fullmatch(job_id) or len(job_id) > LONGEST_JOB_ID:
         raise Refusal(400, "InvalidJobId", "A job's id has at most 59 letters, digits and single hyphens inside.")
     return job_id
 

@@ -34,7 +34,7 @@ class Limits:
         InvalidParameter: one of them is not more than 0.
     """
 
-    message_bytes: int = 2**22
+    message_bytes: int = 2**20
     problem_bytes: int = 2**28
     variables: int = 10**6
     terms: int = 10**7

@@ -14,11 +14,13 @@ from gpuqio.remote.protocol import WorkspaceName
 from gpuqio.remote.sas import sign
 from gpuqio.server.refusal import Refusal
 
-__all__ = ["ACCOUNT", "BLOB_URI", "JOB_ID", "Addresses", "account_of", "job_container"]
+__all__ = ["ACCOUNT", "BLOB_URI", "JOB_ID", "LONGEST_JOB_ID", "Addresses", "account_of", "job_container"]
 
 ACCOUNT = re.compile(r"q[0-9a-f]{23}", re.ASCII)
 BLOB_URI = rf"https?://([^/?#@\s]+)/({ACCOUNT.pattern})/([a-z0-9](?:-?[a-z0-9]){{2,62}})(?:/([^?#\s]+))?(?:\?[^#\s]*)?"
 JOB_ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,58}", re.ASCII)  # so that its container can be named after it
+
+LONGEST_JOB_ID = 59
 
 READ, ALL = "r", "racw"
 VALID = timedelta(days=7)

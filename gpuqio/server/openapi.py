@@ -15,7 +15,7 @@ from gpuqio.remote.protocol import API_KEY_HEADER, ErrorBody, JobMessage, SasReq
 from gpuqio.server import VERSION
 from gpuqio.server.call import answer
 from gpuqio.server.calls import CALLS, PREFIXES, WORKSPACE, Operation
-from gpuqio.server.names import BLOB_URI, JOB_ID
+from gpuqio.server.names import BLOB_URI, JOB_ID, LONGEST_JOB_ID
 from gpuqio.solvers import TARGETS
 
 __all__ = ["describe", "document"]
@@ -59,7 +59,7 @@ REQUESTS: dict[type, Json] = {
     JobMessage: {
         **dict.fromkeys(("name", "providerId", "inputDataFormat", "inputParams", "outputDataFormat", "metadata")),
         **dict.fromkeys(("sessionId", "quantumComputingData", "tags", "priority")),
-        "id": {"anyOf": [{"type": "string", "pattern": f"^{JOB_ID.pattern}$"}, {"type": "null"}]},
+        "id": {"anyOf": [_text(JOB_ID.pattern, (1, LONGEST_JOB_ID)), {"type": "null"}]},
         "itemType": {"const": "Job"},
         "target": {"enum": list(TARGETS)},
         "containerUri": _URI,
@@ -144,7 +144,7 @@ def _sent(schema: Json, properties: Json) -> Json:
 def _in_path(name: str) -> Json:
     schema: Json = {"type": "string", "minLength": 1}
     if name == "job":
-        schema = {"type": "string", "pattern": f"^{JOB_ID.pattern}$"}
+        schema = _text(JOB_ID.pattern, (1, LONGEST_JOB_ID))
     elif name == "session":
         schema = {"type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,100}$"}
     return {"name": name, "in": "path", "required": True, "schema": schema}

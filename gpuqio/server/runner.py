@@ -141,7 +141,7 @@ class Runner:
     def add(self, item: Item) -> None:
         """Put a job, which is in the store as Waiting, in the queue."""
         queue = self._queues[0 if item.job.priority == "High" else 1]
-        queue.setdefault(item.account, {})[item.number] = _Ticket(item)
+        queue.setdefault(item.account, {})[item.number] = _Ticket(items.brief(item))
         self._change.set()
 
     async def cancel(self, item: Item) -> None:
@@ -187,7 +187,12 @@ class Runner:
 
     async def _work(self, ticket: _Ticket) -> None:
         """See a job through."""
-        item = ticket.item
+        find = partial(items.find, account=ticket.item.account, item_type="Job", id=str(ticket.item.job.id))
+        item = await self._store.do(find)
+        if ticket.cancelled or item is None or item.number != ticket.item.number:
+            await self._end(ticket, Status.Cancelled)
+            return
+        ticket.item = item
         files = self._files(item.account)
         try:
             work = await trio.to_thread.run_sync(

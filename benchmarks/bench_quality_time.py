@@ -27,8 +27,8 @@ from benchmarks.report import save
 from gpuqio import Workspace
 from gpuqio.optimization import ParallelTempering, SimulatedAnnealing, Tabu
 
-SECONDS = (1.0, 10.0)
-SEEDS = 5
+SEEDS = {1.0: 5, 10.0: 3}
+"""How many, by the seconds."""
 LENGTHS = {"sweeps": (100, 1000, 10_000), "steps": (1000,), "descents": (1,)}
 """By the unit of a solver; one that is given its time has none."""
 STEP = 0.1
@@ -144,8 +144,8 @@ def main() -> None:
     for case in QUICK if arguments.quick else CASES:
         if not case.instance.name.startswith(arguments.only):
             continue
-        for seconds in (0.2,) if arguments.quick else SECONDS:
-            added = compare(case, peers, seconds, range(1, 3) if arguments.quick else range(1, SEEDS + 1))
+        for seconds, seeds in ({0.2: 2} if arguments.quick else SEEDS).items():
+            added = compare(case, peers, seconds, range(1, seeds + 1))
             rows += added
             for row in added:
                 print("  ".join(f"{k} {v}" for k, v in row.items()), flush=True)

@@ -130,16 +130,15 @@ GQ_ENTRY void gq_start_many(gq::Ensemble* const* ensembles, int32_t count) {
     for (int i = 0; i < count; ++i) gq_start(ensembles[i], nullptr);
 }
 
-// The best state of each problem (count x n), the exact parts of its cost (count x 4), and 1 in `others` where these
-// are too few.
+// The best state of each problem (count x n), its cost, and 1 in `others` where that is not found here.
 GQ_ENTRY void gq_read_dense(const gq::DenseBatch* batch, gq::Ensemble* const* ensembles, int8_t* states,
-                            double* parts) {
+                            double* costs) {
     gq::dense::Quadratic quadratic(*batch);
     for (int i = 0; i < batch->count; ++i) {
         int8_t* const state = states + int64_t(i) * batch->n;
         gq::dense::best_state(*ensembles[i], batch->spins, state);
         quadratic.read(i);
-        batch->others[i] = !gq::dense::exact_cost(quadratic, state, parts + gq::dense::PARTS * int64_t(i));
+        batch->others[i] = !gq::dense::exact_cost(quadratic, state, batch->constant[i], costs + i);
     }
 }
 

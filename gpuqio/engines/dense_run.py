@@ -19,7 +19,7 @@ import numpy.typing as npt
 from gpuqio.batch import DenseBatch
 from gpuqio.batch_result import DenseResults
 from gpuqio.engines.dense_pack import DensePack, pack_dense
-from gpuqio.engines.ensemble import NO_GOAL, NOTHING_FOUND, Descriptor
+from gpuqio.engines.ensemble import NO_GOAL, NOTHING_FOUND, Descriptor, ProblemDescriptor
 from gpuqio.engines.native import advance_addresses, library
 from gpuqio.pack import Strategy
 from gpuqio.pack.aligned import aligned_zeros
@@ -60,37 +60,44 @@ class DenseRun:
         N, n, chains = len(pack), pack.num_variables, uniform.chains
         self._pack, self._solver, self._uniform = pack, solver, uniform
         self._seconds = 0.0
-        self._betas = np.ascontiguousarray(uniform.betas(*pack.temperature_ranges()))  # one problem after another
+        self._betas = np.ascontiguousarray(uniform.betas(pack.hottest, pack.coldest))  # one problem after another
         self._seeds = _seeds(solver.seed, N)
         words, warps = -(-n // 32), -(-chains // 32)
-        is_matrix = pack.strategies == Strategy.WINDOW.value
-        spins = max(chains * words if is_matrix.any() else 0, warps * n if not is_matrix.all() else 0)
+        is_matrix = pack.strategy == Strategy.WINDOW.value
+        some, all_ = bool(is_matrix.any()), bool(is_matrix.all())
+        spins = max(chains * words if some else 0, 0 if all_ else warps * n)
         rungs = self._betas.shape[1] if uniform.exchange else 0
-        units = pack.units[:, None]
-        arrays: dict[str, Array] = {
+        units = pack.unit[:, None]
+        self._swaps = np.zeros((N, max(rungs - 1, 0)), np.int64)
+        self._arrays: dict[str, Array] = {
+            "base": pack.base,
+            "weights": pack.weights,
+            "ends": pack.ends,
             "temperature": integer_temperatures(self._betas, units),
             "gap": integer_gaps(self._betas, units) if uniform.exchange else np.zeros((N, 0), np.float32),
             "chain_temperature": np.zeros((N, 32 * warps), np.float32),
             "chain_at": np.zeros((N, chains), np.int32),
             "energy": np.zeros((N, 32 * warps), np.int64),
             "best_energy": np.zeros((N, 32 * warps), np.int64),
-            "gains": aligned_zeros((N, chains * words * 32 if is_matrix.any() else 0), np.int32),
+            "gains": aligned_zeros((N, chains * words * 32 if some else 0), np.int32),
             "spins": np.zeros((N, spins), np.uint32),
             "best_spins": np.zeros((N, spins), np.uint32),
-            "swaps": np.zeros((N, max(rungs - 1, 0)), np.int64),
+            "swaps": self._swaps,
         }
-        self._arrays = arrays
-        self._records = records = np.zeros(N, _RECORD)
-        problem = records["problem"]
-        problem["strategy"], problem["n"], problem["parity"] = pack.strategies, n, pack.batch.problem_type.spins
-        problem["zero_energy"] = pack.zero_energies
-        for name in ("base", "weights", "ends"):
-            problem[name] = _pointers(getattr(pack, name))
-        for name, array in arrays.items():
-            records[name] = _pointers(array)
+        parity = pack.batch.problem_type.spins
+        first = Descriptor(
+            ProblemDescriptor(n=n, parity=parity),
+            chains=chains,
+            rungs=rungs,
+            sweeps=uniform.sweeps,
+            weight_bytes=4,
+            lowest=NOTHING_FOUND,
+        )
+        self._records = records = _records(first, self._arrays, N)
+        records["problem"]["strategy"] = pack.strategy
+        records["problem"]["zero_energy"] = pack.zero_energy
         records["seed_low"], records["seed_high"] = self._seeds & 0xFFFFFFFF, self._seeds >> 32
-        records["chains"], records["rungs"], records["sweeps"] = chains, rungs, uniform.sweeps
-        records["weight_bytes"], records["goal"], records["lowest"] = 4, self._goals(), NOTHING_FOUND
+        records["goal"] = self._goals()
         self._addresses = records.ctypes.data + np.arange(N, dtype=np.uintp) * np.uintp(_RECORD.itemsize)
         library().gq_start_many(self._addresses.ctypes.data, N)
         self._begun = 0  # the first problem that has not ended
@@ -141,9 +148,9 @@ class DenseRun:
             reasons=reasons,
             sweeps=records["sweep"].copy(),
             flips=records["flips"].copy(),
-            exchanges=self._arrays["swaps"].sum(axis=1),
-            strategies=[_NAMES[value] for value in pack.strategies.tolist()],
-            resolutions=np.where(pack.rounded, pack.units, 0.0),
+            exchanges=self._swaps.sum(axis=1),
+            strategies=[_NAMES[value] for value in pack.strategy.tolist()],
+            resolutions=pack.unit * pack.rounded,
             seconds=self._seconds / len(pack),
             engine=engine,
             device=device,
@@ -157,7 +164,7 @@ class DenseRun:
         if limit is None:
             return NO_GOAL
         with np.errstate(over="ignore"):
-            goals = (limit - self._pack.constants) / self._pack.units
+            goals = (limit - self._pack.constant) / self._pack.unit
         return np.floor(np.clip(goals, -(2.0**62), 2.0**62)).astype(np.int64)
 
 
@@ -187,9 +194,14 @@ def _seeds(seed: int | None, count: int) -> npt.NDArray[np.int64]:
     return np.frombuffer(secrets.token_bytes(4 * count), np.uint32).astype(np.int64)
 
 
-def _pointers(array: Array) -> npt.NDArray[np.uint64]:
-    """(N,) the address of each row."""
-    return array.ctypes.data + np.arange(len(array), dtype=np.uint64) * np.uint64(array.strides[0])
+def _records(first: Descriptor, arrays: dict[str, Array], count: int) -> Array:
+    """`count` descriptors as records: as the first, but each points to its own rows of `arrays`."""
+    first.point({name: array.ctypes.data for name, array in arrays.items()})
+    step = Descriptor(ProblemDescriptor())
+    step.point({name: array.strides[0] for name, array in arrays.items()})
+    words = np.arange(count, dtype=np.uint64)[:, None] * np.frombuffer(step, np.uint64)
+    words += np.frombuffer(first, np.uint64)
+    return words.view(_RECORD)[:, 0]
 
 
 def _place(reason: StopReason) -> int:

@@ -78,12 +78,12 @@ def test_layouts_and_temperatures_are_those_of_each_problem_alone(numbers: str, 
             assert packed.strategy[i] == layout.strategy.value
             assert packed.unit[i] == layout.fixed.unit
             assert packed.rounded[i] == (not layout.fixed.is_exact)
-            assert packed.zero_energy[i] == layout.zero_energy
+            assert packed.arrays["zero_energy"][i] == layout.zero_energy
             assert packed.constant[i] == layout.problem.constant
             for mine, alone in (
-                (packed.base, layout.base),
-                (packed.weights, layout.weights),
-                (packed.ends, layout.ends),
+                (packed.arrays["base"], layout.base),
+                (packed.arrays["weights"], layout.weights),
+                (packed.arrays["ends"], layout.ends),
             ):
                 np.testing.assert_array_equal(mine[i][: alone.size], alone.ravel())
             assert (packed.hottest[i], packed.coldest[i]) == temperature_range(layout)

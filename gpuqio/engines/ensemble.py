@@ -17,7 +17,7 @@ from gpuqio.engines.levels import levels
 from gpuqio.pack import Layout, Strategy
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["NOTHING_FOUND", "NO_GOAL", "Descriptor", "EnsembleBase", "ProblemDescriptor", "first_words", "inputs", "state"]
+__all__ = ["NOTHING_FOUND", "NO_GOAL", "Descriptor", "EnsembleBase", "first_words", "inputs", "state"]
 
 Bits = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint32]

@@ -7,24 +7,25 @@
 #include <string.h>
 
 #include "../layouts.cuh"
+#include "floats.hpp"
 
 namespace gq {
 
 // Repeated in Python (gpuqio/engines/dense_pack.py).
 struct DenseBatch {
-    int32_t count, n, spins, gain_bits;      // n: variables of each problem; padded: up to a multiple of 32
-    int32_t most_dense;                      // more variables are never laid out as a matrix
-    double dense_degree, dense_share;        // nor fewer neighbours a variable than degree + share n, or as many
-    int64_t stride;                          // int32 words from the weights of one problem to those of the next
-    const double *J, *h;                     // count x n x n; count x n or null
-    double* coefficients;                    // scratch: (n + 7) x padded
-    int32_t* steps;                          // scratch: n x padded
-    int32_t* others;                         // count: 1 for a problem that is not for this path, and left alone
-    int32_t *strategy, *rounded;             // count
-    int32_t *base, *weights, *ends;          // count x padded, count x stride, count x n
-    int64_t* zero_energy;                    // count
-    double *unit, *constant;                 // count
-    double *hottest, *coldest;               // count, as `temperature_range` gives them
+    int32_t count, n, spins, gain_bits;  // n: variables of each problem; padded: up to a multiple of 32
+    int32_t most_dense;                  // more variables are never laid out as a matrix
+    double dense_degree, dense_share;    // nor fewer neighbours a variable than degree + share n, or as many
+    int64_t stride;                      // int32 words from the weights of one problem to those of the next
+    const double *J, *h;                 // count x n x n; count x n or null
+    double* coefficients;                // scratch: (n + 7) x padded
+    int32_t* steps;                      // scratch: n x padded
+    int32_t* others;                     // count: 1 for a problem that is not for this path, and left alone
+    int32_t *strategy, *rounded;         // count
+    int32_t *base, *weights, *ends;      // count x padded, count x stride, count x n
+    int64_t* zero_energy;                // count
+    double *unit, *constant;             // count
+    double *hottest, *coldest;           // count, as `temperature_range` gives them
 };
 
 namespace dense {
@@ -33,71 +34,12 @@ constexpr double LARGEST = 0x1p+500, SMALLEST = 0x1p-500;  // beyond them powers
 constexpr int64_t SMALLEST_BITS = int64_t(1023 - 500) << 52;
 constexpr int NONE = -10000;
 
-inline double size_of(double x) { return __builtin_fabs(x); }
-inline double lesser(double x, double y) { return x < y ? x : y; }
-inline double greater(double x, double y) { return x > y ? x : y; }
-inline int64_t bits_of(double x) {
-    int64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-inline double power(int e) {  // 2^e
-    const int64_t bits = int64_t(e + 1023) << 52;
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-// e with x = m 2^e, 1/2 <= m < 1, for a normal x; 0 for 0.
-inline int exponent_of(double x) { return x == 0 ? 0 : int(bits_of(x) >> 52 & 0x7ff) - 1022; }
-// Binary places behind the point of a normal x.
-inline int places_of(double x) {
-    return 53 - exponent_of(x) - __builtin_ctzll(uint64_t((bits_of(x) & 0xfffffffffffff) | int64_t(1) << 52));
-}
-
 // Eight columns of a row. Sums over a row are taken for eight rows at once, term by term, so that they are in order and
 // yet many side by side: the matrix is symmetric, and a row's terms lie one below the other in its column.
 constexpr int WIDE = 8;
 typedef double Doubles __attribute__((vector_size(8 * WIDE)));
 typedef int64_t Bits __attribute__((vector_size(8 * WIDE)));
 typedef int32_t Steps __attribute__((vector_size(4 * WIDE)));
-
-// A sum of floats as floats that share no binary place, least significant first: it is exact. Shewchuk, "Adaptive
-// precision floating-point arithmetic and fast robust geometric predicates", Discrete Comput. Geom. 18, 305 (1997).
-struct ExactSum {
-    double part[48];  // 2100 binary places between the largest float and the smallest, 53 a part
-    int count = 0;
-
-    void add(double x) {
-        int kept = 0;
-        for (int i = 0; i < count; ++i) {
-            const bool ordered = size_of(x) >= size_of(part[i]);
-            const double large = ordered ? x : part[i], small = ordered ? part[i] : x;
-            x = large + small;
-            const double rest = small - (x - large);
-            if (rest != 0) part[kept++] = rest;
-        }
-        part[kept++] = x;
-        count = kept;
-    }
-
-    // Correctly rounded, as `math.fsum`.
-    double rounded() const {
-        if (!count) return 0.0;
-        int i = count - 1;
-        double sum = part[i], rest = 0;
-        while (i > 0 && rest == 0) {
-            const double before = sum;
-            sum = before + part[--i];
-            rest = part[i] - (sum - before);
-        }
-        // The rest is half a place: what is below it decides.
-        if (i > 0 && ((rest < 0 && part[i - 1] < 0) || (rest > 0 && part[i - 1] > 0))) {
-            const double twice = rest * 2, up = sum + twice;
-            if (up - sum == twice) sum = up;
-        }
-        return sum;
-    }
-};
 
 // One problem: the symmetric matrix of its pairs, its linear terms, and both as integer steps. Rows are filled up with
 // zeros.
@@ -359,8 +301,7 @@ inline void best_state(const Ensemble& e, bool spins, int8_t* state) {
 constexpr int PARTS = 4;
 inline bool exact_cost(Quadratic& q, const int8_t* state, double constant, double* cost) {
     const int n = q.n, padded = q.padded;
-    double *const __restrict values = q.work, *const __restrict sums = values + padded,
-                             *const __restrict sizes = sums + padded;
+    double* const __restrict values = q.work, * const __restrict sums = values + padded, * const __restrict sizes = sums + padded;
     for (int v = 0; v < padded; ++v) values[v] = v < n ? state[v] : 0, sizes[v] = 0;
     int width = 53;
     for (int64_t terms = int64_t(n) * (n + 1) / 2; terms; terms >>= 1) --width;

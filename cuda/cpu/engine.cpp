@@ -162,8 +162,7 @@ GQ_ENTRY int64_t gq_advance_dense(gq::Ensemble* ensembles, int32_t count, int32_
 }
 
 // The best state of each problem (count x n), its cost, and 1 in `others` where that is not found here.
-GQ_ENTRY void gq_read_dense(const gq::DenseBatch* batch, const gq::Ensemble* ensembles, int8_t* states,
-                            double* costs) {
+GQ_ENTRY void gq_read_dense(const gq::DenseBatch* batch, const gq::Ensemble* ensembles, int8_t* states, double* costs) {
     gq::dense::Quadratic quadratic(*batch);
     for (int i = 0; i < batch->count; ++i) {
         int8_t* const state = states + int64_t(i) * batch->n;

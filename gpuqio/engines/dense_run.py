@@ -29,6 +29,8 @@ from gpuqio.solvers.stage import integer_gaps, integer_temperatures
 
 __all__ = ["DenseRun", "dense_run"]
 
+Floats = npt.NDArray[np.float64]
+
 _RECORD = np.dtype(Descriptor)
 _NAMES = np.array([strategy.name.lower().replace("_", "-") for strategy in Strategy], object)
 
@@ -170,8 +172,8 @@ class DenseRun:
         if limit is None:
             return np.full(len(self._pack), NO_GOAL, np.int64)
         with np.errstate(over="ignore"):
-            goals = (limit - self._pack.constant) / self._pack.unit
-        return np.floor(np.clip(goals, -(2.0**62), 2.0**62)).astype(np.int64)
+            goals: Floats = np.floor((limit - self._pack.constant) / self._pack.unit)
+        return goals.clip(-(2.0**62), 2.0**62).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

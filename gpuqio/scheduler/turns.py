@@ -8,9 +8,10 @@
    long run delays short jobs by a slice each. An owner with `UNDER_WAY` runs under way in a place begins no more there:
    10,000 long jobs end one after another, and not all at the end.
 
-A slice is filled with jobs that fit in it together, but with no more than each idle worker's share. How long a job takes is known once it has begun; until then
-it is taken for as long as the one its owner began last, and the worker returns it when the slice is full before its
-turn. A run longer than a slice, or with a timeout nearer than that, travels alone.
+A slice is filled with jobs that fit in it together, but no worker takes more than its share while others are idle. How
+long a job takes is known once it has begun; until then it is taken for as long as the one its owner began last, and the
+worker returns it when the slice is full before its turn. A run longer than a slice, or with a timeout nearer than that,
+travels alone.
 
 A slice is of one place: an engine with its workers. What has not begun goes to any place; a run stays where it began.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import threading
 from collections.abc import Callable, Sequence
@@ -118,6 +119,18 @@ def test_results_are_those_of_each_problem_alone(numbers: str, n: int, kind: Pro
         assert a.report.stop_reason is b.report.stop_reason
 
 
+def test_costs_are_correctly_rounded() -> None:
+    """Of half a place, what is a hundred places below decides."""
+    random = np.random.default_rng(5)
+    h = random.choice([-1.0, 1.0], (64, 6)) * 2.0 ** (-53.0 * random.integers(0, 4, (64, 6)))
+    batch = ProblemBatch.from_dense(np.zeros((64, 6, 6)), h)
+    results = outcome(batch, SimulatedAnnealing(sweeps=2, restarts=1, seed=1), CpuEngine())
+    assert isinstance(results, DenseResults)
+    costs = [math.fsum(terms) for terms in (h * results.states).tolist()]
+    assert results.costs.tolist() == costs
+    assert sum(float(sum(terms)) != cost for terms, cost in zip((h * results.states).tolist(), costs, strict=True)) > 5
+
+
 def test_a_run_may_be_stopped_at_any_sweep() -> None:
     """What has not begun then has its first states."""
     batch, solver = batch_of("real", 33, ProblemType.ising, True, True), SimulatedAnnealing(sweeps=1000, seed=1)
@@ -197,6 +210,20 @@ def test_no_more_is_kept_of_an_anneal_than_its_ends() -> None:
 def test_a_batch_without_variables_is_refused_at_the_door() -> None:
     with Workspace() as workspace, pytest.raises(InvalidProblem, match="no terms"):
         workspace.solve_many(ProblemBatch.from_dense(np.zeros((3, 0, 0))), FacadeAnnealing(workspace, sweeps=5))
+
+
+def test_chunks_are_even_and_worth_handing_out() -> None:
+    batch, workspace = ProblemBatch.from_dense(np.zeros((5000, 4, 4))), Workspace()
+
+    def sizes(count: int, sweeps: int) -> list[int]:
+        solver = SimulatedAnnealing(sweeps=sweeps, restarts=50)
+        return [len(chunk.work.problems) for chunk in workspace._chunks(batch[:count], solver, at_least=4)]
+
+    assert sizes(0, 2) == []
+    assert sizes(50, 2) == [50]
+    assert sizes(2000, 2) == [2000 // 2] * 2
+    assert sizes(5000, 1000) == [5000 // 8] * 8
+    assert sizes(3, 10_000) == [1] * 3
 
 
 def test_long_anneals_go_in_small_chunks() -> None:

@@ -68,13 +68,15 @@ struct Quadratic {
     double* row(int i) const { return pairs + int64_t(i) * padded; }
     int32_t* step_row(int i) const { return steps + int64_t(i) * padded; }
 
+    // Of each row the columns from the diagonal on, and a few before it, or all.
+    template <bool ALL>
     void read(int problem) {
         const int size = n;
         const double* const __restrict J = b.J + int64_t(problem) * size * size;
         for (int i = 0; i < size; ++i) {
             double* const __restrict mine = row(i);
             const double *own = J + int64_t(i) * size, *others = J + i;
-            for (int j = 0; j < size; ++j) mine[j] = own[j] + others[int64_t(j) * size];
+            for (int j = ALL ? 0 : i & ~(WIDE - 1); j < size; ++j) mine[j] = own[j] + others[int64_t(j) * size];
             mine[i] = 0;
             linear[i] = (b.spins ? 0.0 : own[i]) + (b.h ? b.h[int64_t(problem) * size + i] : 0.0);
         }
@@ -154,7 +156,8 @@ struct Quadratic {
     void find_rises() const {
         const double size = b.spins ? 2.0 : 1.0, share = b.spins ? 1.0 : 0.25, none = __builtin_inf();
         for (int begin = 0; begin < n; begin += WIDE) {
-            Doubles square[2] = {}, mean[2] = {}, least = none - Doubles{};
+            Doubles square[2] = {}, mean[2] = {};
+            Bits least = Bits(none - Doubles{});  // sizes of floats are in the order of their bits
             Bits place;
             for (int k = 0; k < WIDE; ++k) place[k] = begin + k;
             for (int r = 0; r < n; ++r) {
@@ -166,12 +169,12 @@ struct Quadratic {
                 square[1] += Doubles(Bits(squared) & ~is_first);
                 mean[0] += Doubles(Bits(s * 0.5) & is_first);
                 mean[1] += Doubles(Bits(s * 0.5) & ~is_first);
-                const Doubles c = s == 0 ? none - Doubles{} : Doubles(Bits(s) & INT64_MAX);
-                least = least < c ? least : c;
+                const Bits size_of_step = s == 0 ? Bits(none - Doubles{}) : Bits(s) & INT64_MAX;
+                least = least < size_of_step ? least : size_of_step;
             }
             for (int k = 0, v = begin; k < WIDE && v < n; ++k, ++v) {
                 const double s = linear[v] * size;
-                step[v] = lesser(least[k], s == 0 ? none : size_of(s));
+                step[v] = lesser(Doubles(least)[k], s == 0 ? none : size_of(s));
                 const double all = b.spins ? 0.0 : s + mean[0][k] + mean[1][k];
                 const double squares = (b.spins ? s * s : 0.0) + square[0][k] + square[1][k];
                 rise[v] = __builtin_sqrt(all * all + squares);
@@ -259,7 +262,7 @@ struct Quadratic {
     }
 
     void pack(int problem) {
-        read(problem);
+        read<true>(problem);
         const bool usual = measure();
         const int room = b.gain_bits - gain_exponent(), wanted = usual ? places(room) : NONE;
         const int enough = wanted == NONE ? 0 : wanted, exponent = enough < room ? enough : room;
@@ -296,52 +299,63 @@ inline void best_state(const Ensemble& e, bool spins, int8_t* state) {
     }
 }
 
-// The cost of a state, correctly rounded; false where it is not found this way. Coefficients are cut into digits on a
-// grid so coarse that no sum of digits needs more than 53 bits (gpuqio/evaluation.py).
+// The cost of a state, correctly rounded; false where it is not found this way. Terms are cut into digits on a grid so
+// coarse that sums of digits are integers below 2^52, and exact in whatever order they are added (gpuqio/evaluation.py).
 constexpr int PARTS = 4;
+constexpr double ROUNDER = 0x1.8p+52;  // added and taken off again it leaves the nearest integer
 inline bool exact_cost(Quadratic& q, const int8_t* state, double constant, double* cost) {
-    const int n = q.n, padded = q.padded;
-    double* const __restrict values = q.work, * const __restrict sums = values + padded, * const __restrict sizes = sums + padded;
-    for (int v = 0; v < padded; ++v) values[v] = v < n ? state[v] : 0, sizes[v] = 0;
-    int width = 53;
-    for (int64_t terms = int64_t(n) * (n + 1) / 2; terms; terms >>= 1) --width;
-    const auto largest = [=] {
-        double most = 0;
-        for (int v = 0; v < padded; ++v) most = greater(most, sizes[v]);
-        return most;
+    const int n = q.n;
+    Bits largest = {};  // sizes of floats are in the order of their bits
+    const auto keep_largest = [&](const Doubles& x) {
+        const Bits size = Bits(x) & INT64_MAX;
+        largest = largest < size ? size : largest;
     };
     // Columns from the diagonal on, and a few before it, which are set to 0.
-    for (int i = 0; i < n; ++i) {
-        double* const __restrict row = q.row(i);
-        const double own = values[i];
-        for (int j = i & ~(WIDE - 1); j < i; ++j) row[j] = 0;
-        for (int j = i & ~(WIDE - 1); j < padded; ++j) {
-            row[j] *= own * values[j];
-            sizes[j] = greater(sizes[j], size_of(row[j]));
+    for (int begin = 0; begin < n; begin += WIDE) {
+        Doubles values = {}, terms;
+        Bits place;
+        for (int k = 0; k < WIDE; ++k) place[k] = begin + k;
+        for (int k = 0; k < WIDE && begin + k < n; ++k) values[k] = state[begin + k];
+        for (int i = 0; i < n && i < begin + WIDE; ++i) {
+            memcpy(&terms, q.row(i) + begin, sizeof terms);
+            terms *= values * double(state[i]);
+            if (i >= begin) terms = Doubles(Bits(terms) & (place > i));
+            memcpy(q.row(i) + begin, &terms, sizeof terms);
+            keep_largest(terms);
         }
-        q.linear[i] *= own;
-        sizes[i] = greater(sizes[i], size_of(q.linear[i]));
+        memcpy(&terms, q.linear + begin, sizeof terms);
+        terms *= values;
+        memcpy(q.linear + begin, &terms, sizeof terms);
+        keep_largest(terms);
     }
+    int width = 52;
+    for (int64_t terms = int64_t(n) * (n + 1) / 2; terms; terms >>= 1) --width;
     ExactSum sum;
-    double left = largest();
-    for (int part = 0; part < PARTS && left != 0; ++part) {
+    double left = 0;
+    for (int part = 0;; ++part) {
+        left = 0;
+        for (int k = 0; k < WIDE; ++k) left = greater(left, Doubles(largest)[k]);
+        if (left == 0 || part == PARTS) break;
         const int grid = exponent_of(left) - width;
         const double down = power(-grid), up = power(grid);
-        for (int v = 0; v < padded; ++v) sums[v] = sizes[v] = 0;
-        const auto cut = [=](double* __restrict rests, int begin) {
-            for (int j = begin; j < padded; ++j) {
-                const double digit = __builtin_nearbyint(rests[j] * down);
-                rests[j] -= digit * up;
-                sums[j] += digit;
-                sizes[j] = greater(sizes[j], size_of(rests[j]));
-            }
+        Doubles sums = {};
+        largest = Bits{};
+        const auto cut = [&](double* place) {
+            Doubles rests;
+            memcpy(&rests, place, sizeof rests);
+            const Doubles digits = (rests * down + ROUNDER) - ROUNDER;
+            rests -= digits * up;
+            memcpy(place, &rests, sizeof rests);
+            sums += digits;
+            keep_largest(rests);
         };
-        cut(q.linear, 0);
-        for (int i = 0; i < n; ++i) cut(q.row(i), i & ~(WIDE - 1));
-        double digits = 0;
-        for (int v = 0; v < n; ++v) digits += sums[v];
-        sum.add(digits * up);
-        left = largest();
+        for (int begin = 0; begin < n; begin += WIDE) {
+            for (int i = 0; i < n && i < begin + WIDE; ++i) cut(q.row(i) + begin);
+            cut(q.linear + begin);
+        }
+        double all = 0;
+        for (int k = 0; k < WIDE; ++k) all += sums[k];
+        sum.add(all * up);
     }
     sum.add(constant);
     *cost = sum.rounded();

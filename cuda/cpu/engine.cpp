@@ -167,7 +167,7 @@ GQ_ENTRY void gq_read_dense(const gq::DenseBatch* batch, const gq::Ensemble* ens
     for (int i = 0; i < batch->count; ++i) {
         int8_t* const state = states + int64_t(i) * batch->n;
         gq::dense::best_state(ensembles[i], batch->spins, state);
-        quadratic.read(i);
+        quadratic.read<false>(i);
         batch->others[i] = !gq::dense::exact_cost(quadratic, state, batch->constant[i], costs + i);
     }
 }

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuqio.errors import InvalidProblem
-from gpuqio.matrices import moderate, read_ids, read_numbers
+from gpuqio.matrices import read_ids, read_moderate, read_numbers
 from gpuqio.problem import Problem, ProblemType
 
 __all__ = ["CsrBatch", "DenseBatch", "ProblemBatch", "as_dense", "is_matrix"]
@@ -59,8 +59,8 @@ class ProblemBatch(Sequence[Problem]):
                 value=problem_type,
                 code="AZQ103",
             )
-        pairs = read_numbers(J, "J", 3)
-        fields = None if h is None else read_numbers(h, "h", 2)
+        pairs, is_moderate = read_moderate(J, "J", 3)
+        fields, others_are = (None, True) if h is None else read_moderate(h, "h", 2)
         if pairs.shape[1] != pairs.shape[2]:
             raise InvalidProblem(f"J must have shape (N, n, n); found {pairs.shape}.", field="J", value=pairs.shape)
         if fields is not None and fields.shape != pairs.shape[:2]:
@@ -69,7 +69,7 @@ class ProblemBatch(Sequence[Problem]):
                 field="h",
                 value=fields.shape,
             )
-        return DenseBatch(pairs, fields, problem_type)
+        return DenseBatch(pairs, fields, problem_type, is_moderate and others_are)
 
     @staticmethod
     def from_csr(
@@ -137,7 +137,8 @@ def as_dense(problems: Sequence[Problem]) -> DenseBatch | None:
         return None
     fields = [m.h for m in matrices if m.h is not None]
     J = np.stack([m.J for m in matrices], dtype=np.float64)
-    return DenseBatch(J, np.stack(fields, dtype=np.float64) if fields else None, problems[0].problem_type)
+    h = np.stack(fields, dtype=np.float64) if fields else None
+    return DenseBatch(J, h, problems[0].problem_type, is_moderate=True)
 
 
 def is_matrix(problem: Problem) -> bool:
@@ -152,14 +153,18 @@ class DenseBatch(ProblemBatch):
         J: (N, n, n), as given, finite.
         h: (N, n), or None.
         problem_type: ising or pubo.
+        is_moderate: whether no sum of coefficients comes near the end of a float64's range.
     """
 
-    __slots__ = ("J", "h", "problem_type")
+    __slots__ = ("J", "h", "is_moderate", "problem_type")
 
-    def __init__(self, J: npt.NDArray[Any], h: npt.NDArray[Any] | None, problem_type: ProblemType) -> None:
+    def __init__(
+        self, J: npt.NDArray[Any], h: npt.NDArray[Any] | None, problem_type: ProblemType, is_moderate: bool
+    ) -> None:
         self.J = J
         self.h = h
         self.problem_type = problem_type
+        self.is_moderate = is_moderate
 
     @overload
     def __getitem__(self, index: int) -> Problem: ...
@@ -169,13 +174,8 @@ class DenseBatch(ProblemBatch):
         J = self.J[index]
         h = None if self.h is None else self.h[index]
         if isinstance(index, slice):
-            return DenseBatch(J, h, self.problem_type)
+            return DenseBatch(J, h, self.problem_type, self.is_moderate)
         return Problem.from_arrays(J, h, problem_type=self.problem_type)
-
-    @property
-    def is_moderate(self) -> bool:
-        """Whether no sum of coefficients comes near the end of a float64's range."""
-        return moderate(self.J) and (self.h is None or moderate(self.h))
 
     def __len__(self) -> int:
         return len(self.J)

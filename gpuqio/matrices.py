@@ -20,7 +20,7 @@ from gpuqio.errors import InvalidProblem
 from gpuqio.term_store import TermBlock, freeze_block
 from gpuqio.terms import MAX_FLOAT, MAX_ID, read_coefficient
 
-__all__ = ["Matrices", "block_from_arrays", "moderate", "read_ids", "read_matrices", "read_numbers"]
+__all__ = ["Matrices", "block_from_arrays", "moderate", "read_ids", "read_matrices", "read_moderate", "read_numbers"]
 
 
 MODERATE = 2.0**900
@@ -140,6 +140,11 @@ def _from_coordinates(
 
 def read_numbers(value: Any, name: str, dimensions: int) -> npt.NDArray[Any]:
     """`value` as an array of finite ints or floats, in its own dtype, not copied where it is one already."""
+    return read_moderate(value, name, dimensions)[0]
+
+
+def read_moderate(value: Any, name: str, dimensions: int) -> tuple[npt.NDArray[Any], bool]:
+    """The same, and whether it is `moderate`."""
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -155,9 +160,10 @@ def read_numbers(value: Any, name: str, dimensions: int) -> npt.NDArray[Any]:
             value=array.shape,
             code="AZQ107",
         )
-    if not moderate(array):
+    is_moderate = moderate(array)
+    if not is_moderate:
         _refuse_infinite(array, name)
-    return array
+    return array, is_moderate
 
 
 def read_ids(value: Any, name: str, count: int) -> npt.NDArray[np.int64]:

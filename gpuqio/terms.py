@@ -260,6 +260,9 @@ def read_coefficient(value: Any, name: str = "c") -> int | float:
     Raises:
         InvalidTerm: None, a bool, a string, NaN, an infinity, or more than a float64 holds.
     """
+    kind = type(value)
+    if (kind is float or kind is int) and -MAX_FLOAT <= value <= MAX_FLOAT:  # nearly all, and a problem has many
+        return value  # type: ignore[no-any-return]
     if value is None:
         raise InvalidTerm("Cost should be provided for each term.", field=name, value=None, code="AZQ102")
     number = value
@@ -291,6 +294,11 @@ def _read_ids(indices: Iterable[Any]) -> tuple[int, ...]:
             value=indices,
             code="AZQ103",
         ) from None
+    for i in ids:
+        if type(i) is not int or not 0 <= i <= MAX_ID:
+            break
+    else:
+        return ids
     for position, i in enumerate(ids):
         if type(i) is not int:
             if isinstance(i, np.integer):

@@ -131,7 +131,8 @@ def test_updates() -> None:
 
 def test_problems() -> None:
     family = bench_problems.Family(lambda seed: instances.sk(8, seed), (0.3, 6.0))
-    row, other = bench_problems.run_family("tiny", family, [OURS[1]], bench_problems.Extent(3, 5, 8, 0.0, 60.0), [1])
+    extent = bench_problems.Extent(3, 5, 8, 0.0, 60.0, 0.0)
+    row, other = bench_problems.run_family("tiny", family, [OURS[1]], extent, [1])
     assert (row["problems"], row["solved"], row["ratio"], row["best peer"]) == (5, 1.0, 1.0, False)
     assert (other["problems"], other["solved"], other["best peer"]) == (5, 1.0, True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import threading
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from gpuqio.pack import Strategy, pack
 from gpuqio.result import Result, StopReason
 from gpuqio.solvers import ParallelTempering, SimulatedAnnealing
 from gpuqio.solvers.base import Solver
-from gpuqio.solvers.temperatures import rises, temperature_range
+from gpuqio.solvers.temperatures import temperature_range
 
 Numbers = npt.NDArray[Any]
 GO = threading.Event()
@@ -73,23 +74,20 @@ def test_layouts_and_temperatures_are_those_of_each_problem_alone(numbers: str, 
         if packed is None:
             assert any(pack(problem).strategy is Strategy.LANE_GROUPED or n <= 3 for problem in batch)
             continue
-        hottest, coldest = packed.temperature_ranges()
         for i, problem in enumerate(batch):
             layout = pack(problem)
-            assert packed.strategies[i] == layout.strategy.value
-            assert packed.units[i] == layout.fixed.unit
+            assert packed.strategy[i] == layout.strategy.value
+            assert packed.unit[i] == layout.fixed.unit
             assert packed.rounded[i] == (not layout.fixed.is_exact)
-            assert packed.zero_energies[i] == layout.zero_energy
-            assert packed.constants[i] == layout.problem.constant
+            assert packed.arrays["zero_energy"][i] == layout.zero_energy
+            assert packed.constant[i] == layout.problem.constant
             for mine, alone in (
-                (packed.base, layout.base),
-                (packed.weights, layout.weights),
-                (packed.ends, layout.ends),
+                (packed.arrays["base"], layout.base),
+                (packed.arrays["weights"], layout.weights),
+                (packed.arrays["ends"], layout.ends),
             ):
                 np.testing.assert_array_equal(mine[i][: alone.size], alone.ravel())
-            np.testing.assert_array_equal(packed._rises[i], rises(layout)[0])
-            np.testing.assert_array_equal(packed._steps[i], rises(layout)[1])
-            assert (hottest[i], coldest[i]) == temperature_range(layout)
+            assert (packed.hottest[i], packed.coldest[i]) == temperature_range(layout)
             compared += 1
     assert compared or n == 3
 
@@ -119,6 +117,18 @@ def test_results_are_those_of_each_problem_alone(numbers: str, n: int, kind: Pro
         for name in ("engine", "device", "strategy", "replicas", "sweeps", "flips", "exchanges", "resolution"):
             assert getattr(a.report, name) == getattr(b.report, name), name
         assert a.report.stop_reason is b.report.stop_reason
+
+
+def test_costs_are_correctly_rounded() -> None:
+    """Of half a place, what is a hundred places below decides."""
+    random = np.random.default_rng(5)
+    h = random.choice([-1.0, 1.0], (64, 6)) * 2.0 ** (-53.0 * random.integers(0, 4, (64, 6)))
+    batch = ProblemBatch.from_dense(np.zeros((64, 6, 6)), h)
+    results = outcome(batch, SimulatedAnnealing(sweeps=2, restarts=1, seed=1), CpuEngine())
+    assert isinstance(results, DenseResults)
+    costs = [math.fsum(terms) for terms in (h * results.states).tolist()]
+    assert results.costs.tolist() == costs
+    assert sum(float(sum(terms)) != cost for terms, cost in zip((h * results.states).tolist(), costs, strict=True)) > 5
 
 
 def test_a_run_may_be_stopped_at_any_sweep() -> None:
@@ -200,6 +210,20 @@ def test_no_more_is_kept_of_an_anneal_than_its_ends() -> None:
 def test_a_batch_without_variables_is_refused_at_the_door() -> None:
     with Workspace() as workspace, pytest.raises(InvalidProblem, match="no terms"):
         workspace.solve_many(ProblemBatch.from_dense(np.zeros((3, 0, 0))), FacadeAnnealing(workspace, sweeps=5))
+
+
+def test_chunks_are_even_and_worth_handing_out() -> None:
+    batch, workspace = ProblemBatch.from_dense(np.zeros((5000, 4, 4))), Workspace()
+
+    def sizes(count: int, sweeps: int) -> list[int]:
+        solver = SimulatedAnnealing(sweeps=sweeps, restarts=50)
+        return [len(chunk.work.problems) for chunk in workspace._chunks(batch[:count], solver, at_least=4)]
+
+    assert sizes(0, 2) == []
+    assert sizes(50, 2) == [50]
+    assert sizes(2000, 2) == [2000 // 2] * 2
+    assert sizes(5000, 1000) == [5000 // 8] * 8
+    assert sizes(3, 10_000) == [1] * 3
 
 
 def test_long_anneals_go_in_small_chunks() -> None:

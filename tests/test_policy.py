@@ -213,6 +213,27 @@ def test_an_owner_that_comes_late_has_no_arrears() -> None:
     assert order.count("A") == order.count("B") == 4
 
 
+def test_idle_workers_share_what_waits() -> None:
+    """One slice could hold all of it, and the others would stand idle."""
+    policy = Policy(workers=2)
+    begun = [Job(f"a{number}") for number in range(2)]
+    for job in begun:
+        policy.admit(job)
+    assert told(policy.decide(0.0)) == ["0: a0, 20 ms", "1: a1, 20 ms"]
+    policy.report(0, [finished(begun[0])])
+    policy.report(1, [finished(begun[1])])
+    jobs = [Job(f"b{number}") for number in range(5)]
+    for job in jobs:
+        policy.admit(job)
+    assert told(policy.decide(0.0)) == ["1: b0 b1 b2, 20 ms", "0: b3 b4, 20 ms"]
+    more = [Job(f"c{number}") for number in range(3)]
+    for job in more:
+        policy.admit(job)
+    policy.cancel(more[1])
+    policy.report(1, [finished(job) for job in jobs[:3]])
+    assert told(policy.decide(0.0)) == ["1: c0 c2, 20 ms"]
+
+
 def test_an_owner_can_be_bound_to_fewer_slices_than_there_are_workers() -> None:
     policy = Policy(workers=4)
     runs = [Job(f"a{number}", owner="A", threads=2, timeout=0.005) for number in range(4)]

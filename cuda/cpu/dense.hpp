@@ -7,57 +7,47 @@
 #include <string.h>
 
 #include "../layouts.cuh"
+#include "floats.hpp"
 
 namespace gq {
 
 // Repeated in Python (gpuqio/engines/dense_pack.py).
 struct DenseBatch {
-    int32_t count, n, spins, gain_bits;      // n: variables of each problem; padded: up to a multiple of 32
-    int32_t most_dense;                      // more variables are never laid out as a matrix
-    double dense_degree, dense_share;        // nor fewer neighbours a variable than degree + share n, or as many
-    int64_t stride;                          // int32 words from the weights of one problem to those of the next
-    const double *J, *h;                     // count x n x n; count x n or null
-    double* coefficients;                    // scratch: (n + 7) x padded
-    int32_t* steps;                          // scratch: n x padded
-    int32_t* others;                         // count: 1 for a problem that is not for this path, and left alone
-    int32_t *strategy, *exponent, *rounded;  // count
-    int32_t *base, *weights, *ends;          // count x padded, count x stride, count x n
-    int64_t* zero_energy;                    // count
-    double *rise, *step;                     // count x n, as `rises` gives them
+    int32_t count, n, spins, gain_bits;  // n: variables of each problem; padded: up to a multiple of 32
+    int32_t most_dense;                  // more variables are never laid out as a matrix
+    double dense_degree, dense_share;    // nor fewer neighbours a variable than degree + share n, or as many
+    int64_t stride;                      // int32 words from the weights of one problem to those of the next
+    const double *J, *h;                 // count x n x n; count x n or null
+    double* coefficients;                // scratch: (n + 7) x padded
+    int32_t* steps;                      // scratch: n x padded
+    int32_t* others;                     // count: 1 for a problem that is not for this path, and left alone
+    int32_t *strategy, *rounded;         // count
+    int32_t *base, *weights, *ends;      // count x padded, count x stride, count x n
+    int64_t* zero_energy;                // count
+    double *unit, *constant;             // count
+    double *hottest, *coldest;           // count, as `temperature_range` gives them
 };
 
 namespace dense {
 
 constexpr double LARGEST = 0x1p+500, SMALLEST = 0x1p-500;  // beyond them powers of two might not be exact
+constexpr int64_t SMALLEST_BITS = int64_t(1023 - 500) << 52;
 constexpr int NONE = -10000;
 
-inline double size_of(double x) { return __builtin_fabs(x); }
-inline double lesser(double x, double y) { return x < y ? x : y; }
-inline double greater(double x, double y) { return x > y ? x : y; }
-inline int64_t bits_of(double x) {
-    int64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-inline double power(int e) {  // 2^e
-    const int64_t bits = int64_t(e + 1023) << 52;
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-// e with x = m 2^e, 1/2 <= m < 1, for a normal x; 0 for 0.
-inline int exponent_of(double x) { return x == 0 ? 0 : int(bits_of(x) >> 52 & 0x7ff) - 1022; }
-// Binary places behind the point of a normal x.
-inline int places_of(double x) {
-    return 53 - exponent_of(x) - __builtin_ctzll(uint64_t((bits_of(x) & 0xfffffffffffff) | int64_t(1) << 52));
-}
+// Eight columns of a row. Sums over a row are taken for eight rows at once, term by term, so that they are in order and
+// yet many side by side: the matrix is symmetric, and a row's terms lie one below the other in its column.
+constexpr int WIDE = 8;
+typedef double Doubles __attribute__((vector_size(8 * WIDE)));
+typedef int64_t Bits __attribute__((vector_size(8 * WIDE)));
+typedef int32_t Steps __attribute__((vector_size(4 * WIDE)));
 
-// One problem: the symmetric matrix of its pairs, its linear terms, and both as integer steps. Sums over a row are taken
-// for all rows at once, term by term, so that they are in order and yet many side by side.
+// One problem: the symmetric matrix of its pairs, its linear terms, and both as integer steps. Rows are filled up with
+// zeros.
 struct Quadratic {
     const DenseBatch& b;
     const int n, padded;
     double *const pairs, *const linear, *const work;  // n x padded, padded, 4 padded
+    double *const rise, *const step;                  // padded: as `rises` gives them
     int32_t* steps;                                   // n x padded
     int couplings = 0;
     double largest_sum = 0;  // of the sizes of all terms of a variable
@@ -69,41 +59,53 @@ struct Quadratic {
           pairs(batch.coefficients),
           linear(batch.coefficients + int64_t(n) * padded),
           work(linear + padded),
-          steps(batch.steps) {}
+          rise(work + 4 * padded),
+          step(rise + padded),
+          steps(batch.steps) {
+        memset(pairs, 0, sizeof(double) * (n + 1) * padded);
+    }
 
     double* row(int i) const { return pairs + int64_t(i) * padded; }
     int32_t* step_row(int i) const { return steps + int64_t(i) * padded; }
 
-    // False where a coefficient is no number, or far from 1.
-    bool read(int problem) {
-        const int size = n, width = padded;
+    // Of each row the columns from the diagonal on, and a few before it, or all.
+    template <bool ALL>
+    void read(int problem) {
+        const int size = n;
         const double* const __restrict J = b.J + int64_t(problem) * size * size;
-        double* const __restrict total = work;
-        int64_t* const __restrict coupled = reinterpret_cast<int64_t*>(work + width), * const __restrict tiny =
-                                                                                          coupled + width;
-        for (int v = 0; v < size; ++v) total[v] = 0, coupled[v] = tiny[v] = 0;
         for (int i = 0; i < size; ++i) {
-            double* const __restrict mine = pairs + int64_t(i) * width;
+            double* const __restrict mine = row(i);
             const double *own = J + int64_t(i) * size, *others = J + i;
-            for (int j = 0; j < size; ++j) mine[j] = own[j] + others[int64_t(j) * size];
+            for (int j = ALL ? 0 : i & ~(WIDE - 1); j < size; ++j) mine[j] = own[j] + others[int64_t(j) * size];
             mine[i] = 0;
-            for (int v = 0; v < size; ++v) {
-                const int64_t bits = bits_of(mine[v]) & INT64_MAX;
-                total[v] += size_of(mine[v]);
-                coupled[v] += bits != 0;
-                tiny[v] |= (bits != 0) & (bits < bits_of(SMALLEST));
-            }
+            linear[i] = (b.spins ? 0.0 : own[i]) + (b.h ? b.h[int64_t(problem) * size + i] : 0.0);
         }
+    }
+
+    // False where a coefficient is no number, or far from 1.
+    bool measure() {
+        const int size = n;
         double sum = 0;
         int64_t ends = 0, far = 0;
         largest_sum = 0;
-        for (int v = 0; v < size; ++v) {
-            linear[v] = (b.spins ? 0.0 : J[int64_t(v) * size + v]) + (b.h ? b.h[int64_t(problem) * size + v] : 0.0);
-            const double c = size_of(linear[v]);
-            largest_sum = greater(largest_sum, c + total[v]);
-            sum += c + total[v];
-            ends += coupled[v];
-            far |= tiny[v] | (c != 0 && c < SMALLEST);
+        for (int begin = 0; begin < size; begin += WIDE) {
+            Doubles total = {};
+            Bits coupled = {}, tiny = {};
+            for (int i = 0; i < size; ++i) {
+                Bits bits;
+                memcpy(&bits, row(i) + begin, sizeof bits);
+                bits &= INT64_MAX;
+                total += Doubles(bits);
+                coupled -= bits != 0;
+                tiny |= (bits != 0) & (bits < SMALLEST_BITS);
+            }
+            for (int k = 0; k < WIDE && begin + k < size; ++k) {
+                const double c = size_of(linear[begin + k]);
+                largest_sum = greater(largest_sum, c + total[k]);
+                sum += c + total[k];
+                ends += coupled[k];
+                far |= tiny[k] | (c != 0 && c < SMALLEST);
+            }
         }
         couplings = int(ends / 2);
         return sum < LARGEST && !far;
@@ -143,41 +145,82 @@ struct Quadratic {
         const double scale = power(exponent);
         const int size = n, width = padded;
         for (int i = 0; i < size; ++i) {
-            const double* const __restrict given = pairs + int64_t(i) * width;
-            int32_t* const __restrict rounded = steps + int64_t(i) * width;
-            for (int j = 0; j < size; ++j) rounded[j] = int32_t(__builtin_nearbyint(given[j] * scale));
-            for (int j = size; j < width; ++j) rounded[j] = 0;
+            const double* const __restrict given = row(i);
+            int32_t* const __restrict rounded = step_row(i);
+            for (int j = 0; j < width; ++j) rounded[j] = int32_t(__builtin_nearbyint(given[j] * scale));
             linear[i] = __builtin_nearbyint(linear[i] * scale);
         }
     }
 
     // `rises`: linear terms first, then pairs in which a variable is the first of the two, then the others.
-    void rises(double* rise, double* step) const {
-        double *const first = work, *const second = work + padded;
-        double *const mean_first = second + padded, *const mean_second = mean_first + padded;
-        memset(work, 0, sizeof(double) * 4 * padded);
-        const double size = b.spins ? 2.0 : 1.0, share = b.spins ? 1.0 : 0.25;
-        for (int v = 0; v < n; ++v) step[v] = __builtin_inf();
-        const auto add = [=](const int32_t* __restrict steps, int begin, int end, double* __restrict squares,
-                             double* __restrict means, double* __restrict least) {
-            for (int v = begin; v < end; ++v) {
-                const double s = steps[v] * size;
-                squares[v] += s * s * share;
-                means[v] += s * 0.5;
-                least[v] = lesser(least[v], s == 0 ? __builtin_inf() : size_of(s));
+    void find_rises() const {
+        const double size = b.spins ? 2.0 : 1.0, share = b.spins ? 1.0 : 0.25, none = __builtin_inf();
+        for (int begin = 0; begin < n; begin += WIDE) {
+            Doubles square[2] = {}, mean[2] = {};
+            Bits least = Bits(none - Doubles{});  // sizes of floats are in the order of their bits
+            Bits place;
+            for (int k = 0; k < WIDE; ++k) place[k] = begin + k;
+            for (int r = 0; r < n; ++r) {
+                Steps whole;
+                memcpy(&whole, step_row(r) + begin, sizeof whole);
+                const Doubles s = __builtin_convertvector(whole, Doubles) * size, squared = s * s * share;
+                const Bits is_first = place < r;  // its own step is 0
+                square[0] += Doubles(Bits(squared) & is_first);
+                square[1] += Doubles(Bits(squared) & ~is_first);
+                mean[0] += Doubles(Bits(s * 0.5) & is_first);
+                mean[1] += Doubles(Bits(s * 0.5) & ~is_first);
+                const Bits size_of_step = s == 0 ? Bits(none - Doubles{}) : Bits(s) & INT64_MAX;
+                least = least < size_of_step ? least : size_of_step;
             }
-        };
-        for (int r = 0; r < n; ++r) {
-            add(step_row(r), 0, r, first, mean_first, step);
-            add(step_row(r), r + 1, n, second, mean_second, step);
+            for (int k = 0, v = begin; k < WIDE && v < n; ++k, ++v) {
+                const double s = linear[v] * size;
+                step[v] = lesser(Doubles(least)[k], s == 0 ? none : size_of(s));
+                const double all = b.spins ? 0.0 : s + mean[0][k] + mean[1][k];
+                const double squares = (b.spins ? s * s : 0.0) + square[0][k] + square[1][k];
+                rise[v] = __builtin_sqrt(all * all + squares);
+            }
         }
+    }
+
+    // `temperature_range`.
+    void find_temperatures(int problem) const {
+        constexpr double lowest = 0x1p-1020, highest = 0x1p+1020;
+        const double soft = 0.02 / __builtin_sqrt(double(n));
+        double* const frozen = work;
+        double largest = 0;
+        int active = 0;
         for (int v = 0; v < n; ++v) {
-            const double s = linear[v] * size;
-            step[v] = lesser(step[v], s == 0 ? __builtin_inf() : size_of(s));
-            const double mean = b.spins ? 0.0 : s + mean_first[v] + mean_second[v];
-            const double square = (b.spins ? s * s : 0.0) + first[v] + second[v];
-            rise[v] = __builtin_sqrt(mean * mean + square);
+            largest = greater(largest, rise[v]);
+            active += step[v] < __builtin_inf();
         }
+        double hot = 1.0, cold = 0.5;
+        if (active) {
+            // The least ones in order, as many as it takes to come to the quantile.
+            const int most = int((active - 1) * 0.1) + 1;
+            int kept = 0;
+            for (int v = 0; v < n; ++v) {
+                if (!(step[v] < __builtin_inf())) continue;
+                const double mine = greater(0.2 * step[v], soft * rise[v]);
+                if (kept == most && mine >= frozen[kept - 1]) continue;
+                int at = kept < most ? kept++ : kept - 1;
+                for (; at > 0 && frozen[at - 1] > mine; --at) frozen[at] = frozen[at - 1];
+                frozen[at] = mine;
+            }
+            const double hottest = 0.75 * largest, unit = b.unit[problem];
+            cold = lesser(greater(lesser(frozen[most - 1], hottest / 4) * unit, lowest), highest / 4);
+            hot = lesser(greater(hottest * unit, 4 * cold), highest);
+        }
+        b.hottest[problem] = hot;
+        b.coldest[problem] = cold;
+    }
+
+    // Of spins the trace of J, because their squares are 1.
+    void find_constant(int problem) const {
+        ExactSum sum;
+        const double* const J = b.J + int64_t(problem) * n * n;
+        for (int v = 0; v < n && b.spins; ++v)
+            if (J[int64_t(v) * (n + 1)] != 0) sum.add(J[int64_t(v) * (n + 1)]);
+        b.constant[problem] = sum.rounded();
     }
 
     void fill_base(int problem) const {
@@ -219,7 +262,8 @@ struct Quadratic {
     }
 
     void pack(int problem) {
-        const bool usual = read(problem);
+        read<true>(problem);
+        const bool usual = measure();
         const int room = b.gain_bits - gain_exponent(), wanted = usual ? places(room) : NONE;
         const int enough = wanted == NONE ? 0 : wanted, exponent = enough < room ? enough : room;
         b.rounded[problem] = wanted > exponent;
@@ -227,10 +271,12 @@ struct Quadratic {
         if (b.others[problem]) return;
         const bool matrix = n <= b.most_dense && 2.0 * couplings / n > b.dense_degree + b.dense_share * n;
         b.strategy[problem] = matrix ? WINDOW : LANE_NEIGHBOUR;
-        b.exponent[problem] = exponent;
+        b.unit[problem] = power(-exponent);
         steps = matrix ? b.weights + int64_t(problem) * b.stride : b.steps;
         round(exponent);
-        rises(b.rise + int64_t(problem) * n, b.step + int64_t(problem) * n);
+        find_rises();
+        find_temperatures(problem);
+        find_constant(problem);
         fill_base(problem);
         if (!matrix) return fill_entries(problem);
         int32_t* const weights = steps;
@@ -253,47 +299,67 @@ inline void best_state(const Ensemble& e, bool spins, int8_t* state) {
     }
 }
 
-// The cost of a state without the constant, as floats each of which is exact, most significant first; `count` of them,
-// and 1 in their place if these are too few. Coefficients are cut into digits on a grid so coarse that no sum of digits
-// needs more than 53 bits (gpuqio/evaluation.py).
+// The cost of a state, correctly rounded; false where it is not found this way. Terms are cut into digits on a grid so
+// coarse that sums of digits are integers below 2^52, and exact in whatever order they are added (gpuqio/evaluation.py).
 constexpr int PARTS = 4;
-inline bool exact_cost(Quadratic& q, const int8_t* state, double* parts) {
+constexpr double ROUNDER = 0x1.8p+52;  // added and taken off again it leaves the nearest integer
+inline bool exact_cost(Quadratic& q, const int8_t* state, double constant, double* cost) {
     const int n = q.n;
-    double* const values = q.work;
-    for (int v = 0; v < n; ++v) values[v] = state[v];
-    int width = 53;
+    Bits largest = {};  // sizes of floats are in the order of their bits
+    const auto keep_largest = [&](const Doubles& x) {
+        const Bits size = Bits(x) & INT64_MAX;
+        largest = largest < size ? size : largest;
+    };
+    // Columns from the diagonal on, and a few before it, which are set to 0.
+    for (int begin = 0; begin < n; begin += WIDE) {
+        Doubles values = {}, terms;
+        Bits place;
+        for (int k = 0; k < WIDE; ++k) place[k] = begin + k;
+        for (int k = 0; k < WIDE && begin + k < n; ++k) values[k] = state[begin + k];
+        for (int i = 0; i < n && i < begin + WIDE; ++i) {
+            memcpy(&terms, q.row(i) + begin, sizeof terms);
+            terms *= values * double(state[i]);
+            if (i >= begin) terms = Doubles(Bits(terms) & (place > i));
+            memcpy(q.row(i) + begin, &terms, sizeof terms);
+            keep_largest(terms);
+        }
+        memcpy(&terms, q.linear + begin, sizeof terms);
+        terms *= values;
+        memcpy(q.linear + begin, &terms, sizeof terms);
+        keep_largest(terms);
+    }
+    int width = 52;
     for (int64_t terms = int64_t(n) * (n + 1) / 2; terms; terms >>= 1) --width;
-    double largest = 0;
-    for (int i = 0; i < n; ++i) {
-        double* const row = q.row(i);
-        for (int j = i + 1; j < n; ++j) {
-            row[j] *= values[i] * values[j];
-            largest = greater(largest, size_of(row[j]));
-        }
-        q.linear[i] *= values[i];
-        largest = greater(largest, size_of(q.linear[i]));
-    }
-    for (int part = 0; part < PARTS; ++part) {
-        parts[part] = 0;
-        if (largest == 0) continue;
-        const int grid = exponent_of(largest) - width;
+    ExactSum sum;
+    double left = 0;
+    for (int part = 0;; ++part) {
+        left = 0;
+        for (int k = 0; k < WIDE; ++k) left = greater(left, Doubles(largest)[k]);
+        if (left == 0 || part == PARTS) break;
+        const int grid = exponent_of(left) - width;
         const double down = power(-grid), up = power(grid);
-        double sum = 0;
-        largest = 0;
-        for (int i = 0; i < n; ++i) {
-            double* const row = q.row(i);
-            const auto cut = [&](double& rest) {
-                const double digit = __builtin_nearbyint(rest * down);
-                rest -= digit * up;
-                largest = greater(largest, size_of(rest));
-                return digit;
-            };
-            sum += cut(q.linear[i]);
-            for (int j = i + 1; j < n; ++j) sum += cut(row[j]);
+        Doubles sums = {};
+        largest = Bits{};
+        const auto cut = [&](double* place) {
+            Doubles rests;
+            memcpy(&rests, place, sizeof rests);
+            const Doubles digits = (rests * down + ROUNDER) - ROUNDER;
+            rests -= digits * up;
+            memcpy(place, &rests, sizeof rests);
+            sums += digits;
+            keep_largest(rests);
+        };
+        for (int begin = 0; begin < n; begin += WIDE) {
+            for (int i = 0; i < n && i < begin + WIDE; ++i) cut(q.row(i) + begin);
+            cut(q.linear + begin);
         }
-        parts[part] = sum * up;
+        double all = 0;
+        for (int k = 0; k < WIDE; ++k) all += sums[k];
+        sum.add(all * up);
     }
-    return largest == 0;
+    sum.add(constant);
+    *cost = sum.rounded();
+    return left == 0;
 }
 
 }  // namespace dense

@@ -101,6 +101,10 @@ void (*const advances[][6])(gq::Ensemble&, int, gq::Problem, uint32_t*) = {
      alone<gq::advance_adaptive<gq::LANE_PRODUCT>>, alone<gq::advance_adaptive<gq::LANE_GROUPED>>},
 };
 
+void advance(gq::Ensemble& e, int sweeps) {
+    advances[e.move][e.problem.strategy](e, sweeps, e.problem, gq::own_spins(e));
+}
+
 }  // namespace
 
 GQ_ENTRY int32_t gq_ensemble_bytes() { return int32_t(sizeof(gq::Ensemble)); }
@@ -113,10 +117,7 @@ GQ_ENTRY void gq_start(gq::Ensemble* e, const uint32_t* initial) {
 // One crossing for a whole batch: ensemble i makes up to sweeps[i] sweeps.
 GQ_ENTRY void gq_advance(gq::Ensemble* const* ensembles, const int32_t* sweeps, int32_t count) {
     FlushSubnormals mode;
-    for (int i = 0; i < count; ++i) {
-        gq::Ensemble& e = *ensembles[i];
-        advances[e.move][e.problem.strategy](e, sweeps[i], e.problem, gq::own_spins(e));
-    }
+    for (int i = 0; i < count; ++i) advance(*ensembles[i], sweeps[i]);
 }
 
 GQ_ENTRY int32_t gq_dense_bytes() { return int32_t(sizeof(gq::DenseBatch)); }
@@ -126,20 +127,48 @@ GQ_ENTRY void gq_pack_dense(const gq::DenseBatch* batch) {
     for (int i = 0; i < batch->count; ++i) quadratic.pack(i);
 }
 
-GQ_ENTRY void gq_start_many(gq::Ensemble* const* ensembles, int32_t count) {
-    for (int i = 0; i < count; ++i) gq_start(ensembles[i], nullptr);
+// The chains of each problem. Ensemble i is as the first, with each pointer moved on by i times what stands in its place
+// in `step`.
+GQ_ENTRY void gq_start_dense(const gq::DenseBatch* batch, const gq::Ensemble* first, const gq::Ensemble* step,
+                             const uint64_t* seeds, const int64_t* goals, gq::Ensemble* ensembles) {
+    FlushSubnormals mode;
+    constexpr int words = sizeof(gq::Ensemble) / 8;
+    uint64_t begin[words], apart[words];
+    memcpy(begin, first, sizeof begin);
+    memcpy(apart, step, sizeof apart);
+    for (int i = 0; i < batch->count; ++i) {
+        gq::Ensemble& e = ensembles[i];
+        memcpy(&e, begin, sizeof e);
+        for (int k = 0; k < words; ++k) begin[k] += apart[k];
+        e.problem.strategy = batch->strategy[i];
+        e.problem.zero_energy = batch->zero_energy[i];
+        e.seed_low = uint32_t(seeds[i]);
+        e.seed_high = uint32_t(seeds[i] >> 32);
+        e.goal = goals[i];
+        starts[e.problem.strategy](e, nullptr);
+    }
 }
 
-// The best state of each problem (count x n), the exact parts of its cost (count x 4), and 1 in `others` where these
-// are too few.
-GQ_ENTRY void gq_read_dense(const gq::DenseBatch* batch, gq::Ensemble* const* ensembles, int8_t* states,
-                            double* parts) {
+// Up to `sweeps` sweeps of each; how many they were in all.
+GQ_ENTRY int64_t gq_advance_dense(gq::Ensemble* ensembles, int32_t count, int32_t sweeps) {
+    FlushSubnormals mode;
+    int64_t done = 0;
+    for (int i = 0; i < count; ++i) {
+        const int before = ensembles[i].sweep;
+        advance(ensembles[i], sweeps);
+        done += ensembles[i].sweep - before;
+    }
+    return done;
+}
+
+// The best state of each problem (count x n), its cost, and 1 in `others` where that is not found here.
+GQ_ENTRY void gq_read_dense(const gq::DenseBatch* batch, const gq::Ensemble* ensembles, int8_t* states, double* costs) {
     gq::dense::Quadratic quadratic(*batch);
     for (int i = 0; i < batch->count; ++i) {
         int8_t* const state = states + int64_t(i) * batch->n;
-        gq::dense::best_state(*ensembles[i], batch->spins, state);
-        quadratic.read(i);
-        batch->others[i] = !gq::dense::exact_cost(quadratic, state, parts + gq::dense::PARTS * int64_t(i));
+        gq::dense::best_state(ensembles[i], batch->spins, state);
+        quadratic.read<false>(i);
+        batch->others[i] = !gq::dense::exact_cost(quadratic, state, batch->constant[i], costs + i);
     }
 }
 

@@ -7,11 +7,11 @@ way in, not between slices, and on the way out only for results that somebody lo
 
 from __future__ import annotations
 
+import ctypes
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,19 +20,19 @@ from gpuqio.batch import DenseBatch
 from gpuqio.batch_result import DenseResults
 from gpuqio.engines.dense_pack import DensePack, pack_dense
 from gpuqio.engines.ensemble import NO_GOAL, NOTHING_FOUND, Descriptor
-from gpuqio.engines.native import advance_addresses, library
+from gpuqio.engines.native import library
 from gpuqio.pack import Strategy
-from gpuqio.pack.aligned import aligned_zeros
+from gpuqio.pack.aligned import Block
 from gpuqio.result import StopReason
 from gpuqio.solvers.base import Solver, Uniform
 from gpuqio.solvers.stage import integer_gaps, integer_temperatures
 
 __all__ = ["DenseRun", "dense_run"]
 
-Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
 
 _RECORD = np.dtype(Descriptor)
-_NAMES = {strategy.value: strategy.name.lower().replace("_", "-") for strategy in Strategy}
+_NAMES = np.array([strategy.name.lower().replace("_", "-") for strategy in Strategy], object)
 
 
 def dense_run(batch: DenseBatch, solver: Solver, work: float) -> DenseRun | None:
@@ -60,41 +60,58 @@ class DenseRun:
         N, n, chains = len(pack), pack.num_variables, uniform.chains
         self._pack, self._solver, self._uniform = pack, solver, uniform
         self._seconds = 0.0
-        self._betas = np.ascontiguousarray(uniform.betas(*pack.temperature_ranges()))  # one problem after another
+        self._betas = np.ascontiguousarray(uniform.betas(pack.hottest, pack.coldest))  # one problem after another
         self._seeds = _seeds(solver.seed, N)
-        words, warps = -(-n // 32), -(-chains // 32)
-        is_matrix = pack.strategies == Strategy.WINDOW.value
-        spins = max(chains * words if is_matrix.any() else 0, warps * n if not is_matrix.all() else 0)
-        rungs = self._betas.shape[1] if uniform.exchange else 0
-        units = pack.units[:, None]
-        arrays: dict[str, Array] = {
-            "temperature": integer_temperatures(self._betas, units),
-            "gap": integer_gaps(self._betas, units) if uniform.exchange else np.zeros((N, 0), np.float32),
-            "chain_temperature": np.zeros((N, 32 * warps), np.float32),
-            "chain_at": np.zeros((N, chains), np.int32),
-            "energy": np.zeros((N, 32 * warps), np.int64),
-            "best_energy": np.zeros((N, 32 * warps), np.int64),
-            "gains": aligned_zeros((N, chains * words * 32 if is_matrix.any() else 0), np.int32),
-            "spins": np.zeros((N, spins), np.uint32),
-            "best_spins": np.zeros((N, spins), np.uint32),
-            "swaps": np.zeros((N, max(rungs - 1, 0)), np.int64),
-        }
-        self._arrays = arrays
-        self._records = records = np.zeros(N, _RECORD)
-        problem = records["problem"]
-        problem["strategy"], problem["n"], problem["parity"] = pack.strategies, n, pack.batch.problem_type.spins
-        problem["zero_energy"] = pack.zero_energies
-        for name in ("base", "weights", "ends"):
-            problem[name] = _pointers(getattr(pack, name))
-        for name, array in arrays.items():
-            records[name] = _pointers(array)
-        records["seed_low"], records["seed_high"] = self._seeds & 0xFFFFFFFF, self._seeds >> 32
-        records["chains"], records["rungs"], records["sweeps"] = chains, rungs, uniform.sweeps
-        records["weight_bytes"], records["goal"], records["lowest"] = 4, self._goals(), NOTHING_FOUND
-        self._addresses = records.ctypes.data + np.arange(N, dtype=np.uintp) * np.uintp(_RECORD.itemsize)
-        library().gq_start_many(self._addresses.ctypes.data, N)
+        self._records = np.empty(N, _RECORD)
+        self._address = self._records.ctypes.data
+        self._start()
         self._begun = 0  # the first problem that has not ended
         self._sweep_seconds = seconds_per_work * chains * n * (2 + 0.005 * n)
+
+    def _start(self) -> None:
+        """Make the chains, and their descriptors: each like the first, with pointers to its own rows of the arrays."""
+        pack, uniform = self._pack, self._uniform
+        N, n, chains = len(pack), pack.num_variables, uniform.chains
+        words, warps = -(-n // 32), -(-chains // 32)
+        is_matrix = pack.strategy == Strategy.WINDOW.value
+        matrices = int(np.count_nonzero(is_matrix))
+        spins = max(chains * words if matrices else 0, warps * n if matrices < N else 0)
+        rungs = self._betas.shape[1] if uniform.exchange else 0
+        units = pack.unit[:, None]
+        self._state = state = Block(
+            {
+                "chain_temperature": (np.float32, (N, 32 * warps)),
+                "chain_at": (np.int32, (N, chains)),
+                "energy": (np.int64, (N, 32 * warps)),
+                "best_energy": (np.int64, (N, 32 * warps)),
+                "gains": (np.int32, (N, chains * words * 32 if matrices else 0)),
+                "spins": (np.uint32, (N, spins)),
+                "best_spins": (np.uint32, (N, spins)),
+                "swaps": (np.int64, (N, max(rungs - 1, 0))),
+            },
+            zero=True,
+        )
+        self._tables = {"temperature": integer_temperatures(self._betas, units)}
+        if uniform.exchange:
+            self._tables["gap"] = integer_gaps(self._betas, units)
+        first, step = Descriptor(), Descriptor()
+        for block, names in ((state, state.addresses), (pack.arrays, ("base", "weights", "ends"))):
+            first.point({name: block.addresses[name] for name in names})
+            step.point({name: block.row_bytes[name] for name in names})
+        first.point({name: table.ctypes.data for name, table in self._tables.items()})
+        step.point({name: table.strides[0] for name, table in self._tables.items()})
+        first.problem.n, first.problem.parity = n, pack.batch.problem_type.spins
+        first.chains, first.rungs, first.sweeps = chains, rungs, uniform.sweeps
+        first.weight_bytes, first.lowest = 4, NOTHING_FOUND
+        goals = self._goals()
+        library().gq_start_dense(
+            ctypes.addressof(pack.descriptor),
+            ctypes.addressof(first),
+            ctypes.addressof(step),
+            self._seeds.ctypes.data,
+            goals.ctypes.data,
+            self._address,
+        )
 
     @property
     def finished(self) -> bool:
@@ -112,29 +129,27 @@ class DenseRun:
 
     def advance(self, seconds: float) -> None:
         """About `seconds` of work, one problem to its end after another; at least one sweep of one."""
-        records, begin = self._records, self._begun
-        left = self._uniform.sweeps - int(records["sweep"][begin])
+        begin, sweeps = self._begun, self._uniform.sweeps
+        first = self._records[begin]
+        left = sweeps - int(first["sweep"])
         affordable = seconds / self._sweep_seconds
         if affordable < left:
             end, sweeps = begin + 1, max(1, int(affordable))
         else:
-            end = begin + 1 + int((affordable - left) / self._uniform.sweeps)
-            end, sweeps = min(end, len(records)), self._uniform.sweeps
-        before = int(records["sweep"][begin:end].sum())
+            end = min(begin + 1 + int((affordable - left) / sweeps), len(self._records))
         began = time.monotonic()
-        advance_addresses(self._addresses[begin:end], np.full(end - begin, sweeps, np.int32))
+        done = library().gq_advance_dense(self._address + begin * _RECORD.itemsize, end - begin, sweeps)
         took = time.monotonic() - began
         self._seconds += took
-        done = int(records["sweep"][begin:end].sum()) - before
         if took > 1e-4 and done:
             self._sweep_seconds += 0.5 * (took / done - self._sweep_seconds)
-        ended = (records["sweep"] >= self._uniform.sweeps) | (records["lowest"] <= records["goal"])
-        self._begun = int(np.argmin(ended)) if not ended.all() else len(ended)
+        if affordable >= left or first["sweep"] == self._uniform.sweeps or first["lowest"] <= first["goal"]:
+            self._begun = end
 
     def results(self, engine: str, device: str, reason: StopReason | None) -> DenseResults:
         """The best of each problem so far. `reason` says why those that have not ended by themselves did."""
         records, pack = self._records, self._pack
-        states, costs = pack.best(self._addresses)
+        states, costs = pack.best(self._address)
         ends = self._betas[:, [0, -1]]
         reasons = np.full(len(pack), _place(reason or StopReason.COMPLETED), np.int8)
         reasons[records["sweep"] >= self._uniform.sweeps] = _place(StopReason.COMPLETED)
@@ -145,9 +160,9 @@ class DenseRun:
             reasons=reasons,
             sweeps=records["sweep"].copy(),
             flips=records["flips"].copy(),
-            exchanges=self._arrays["swaps"].sum(axis=1),
-            strategies=[_NAMES[value] for value in pack.strategies.tolist()],
-            resolutions=np.where(pack.rounded, pack.units, 0.0),
+            exchanges=self._state["swaps"].sum(axis=1),
+            strategies=_NAMES[pack.strategy].tolist(),
+            resolutions=pack.unit * pack.rounded,
             seconds=self._seconds / len(pack),
             engine=engine,
             device=device,
@@ -156,13 +171,13 @@ class DenseRun:
             parameters=_Echo(self._uniform, self._betas if self._uniform.exchange else ends, self._seeds),
         )
 
-    def _goals(self) -> npt.NDArray[np.int64] | int:
+    def _goals(self) -> npt.NDArray[np.int64]:
         limit = self._solver.cost_limit
         if limit is None:
-            return NO_GOAL
+            return np.full(len(self._pack), NO_GOAL, np.int64)
         with np.errstate(over="ignore"):
-            goals = (limit - self._pack.constants) / self._pack.units
-        return np.floor(np.clip(goals, -(2.0**62), 2.0**62)).astype(np.int64)
+            goals: Floats = np.floor((limit - self._pack.constant) / self._pack.unit)
+        return goals.clip(-(2.0**62), 2.0**62).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,11 +204,6 @@ def _seeds(seed: int | None, count: int) -> npt.NDArray[np.int64]:
     if seed is not None:
         return np.full(count, seed, np.int64)
     return np.frombuffer(secrets.token_bytes(4 * count), np.uint32).astype(np.int64)
-
-
-def _pointers(array: Array) -> npt.NDArray[np.uint64]:
-    """(N,) the address of each row."""
-    return array.ctypes.data + np.arange(len(array), dtype=np.uint64) * np.uint64(array.strides[0])
 
 
 def _place(reason: StopReason) -> int:

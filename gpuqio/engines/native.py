@@ -20,7 +20,7 @@ from gpuqio.pack import Layout
 from gpuqio.pack.aligned import aligned_zeros
 from gpuqio.solvers.stage import Stage
 
-__all__ = ["Ensemble", "advance", "advance_addresses", "instruction_set", "instruction_sets", "library"]
+__all__ = ["Ensemble", "advance", "instruction_set", "instruction_sets", "library"]
 
 _P = ctypes.c_void_p
 
@@ -75,10 +75,12 @@ def _load(isa: str) -> ctypes.CDLL:
     lib.gq_start.restype = None
     lib.gq_advance.argtypes = (_P, _P, ctypes.c_int32)
     lib.gq_advance.restype = None
-    lib.gq_start_many.argtypes = (_P, ctypes.c_int32)
-    lib.gq_start_many.restype = None
     lib.gq_pack_dense.argtypes = (_P,)
     lib.gq_pack_dense.restype = None
+    lib.gq_start_dense.argtypes = (_P, _P, _P, _P, _P, _P)
+    lib.gq_start_dense.restype = None
+    lib.gq_advance_dense.argtypes = (_P, ctypes.c_int32, ctypes.c_int32)
+    lib.gq_advance_dense.restype = ctypes.c_int64
     lib.gq_read_dense.argtypes = (_P, _P, _P, _P)
     lib.gq_read_dense.restype = None
     lib.gq_philox.argtypes = (_P, _P, _P, ctypes.c_int32)
@@ -154,12 +156,5 @@ class Ensemble(EnsembleBase):
 
 def advance(ensembles: Sequence[Ensemble], sweeps: Sequence[int]) -> None:
     """Up to `sweeps[i]` more sweeps of each ensemble, in one crossing; ctypes lets other threads run meanwhile."""
-    addresses = np.array([e.address for e in ensembles], np.uintp)
-    advance_addresses(addresses, np.array(sweeps, np.int32), ensembles[0].lib)
-
-
-def advance_addresses(
-    addresses: npt.NDArray[np.uintp], sweeps: npt.NDArray[np.int32], lib: ctypes.CDLL | None = None
-) -> None:
-    """The same for the ensembles at these addresses."""
-    (lib or library()).gq_advance(addresses.ctypes.data, sweeps.ctypes.data, len(addresses))
+    addresses, most = np.array([e.address for e in ensembles], np.uintp), np.array(sweeps, np.int32)
+    ensembles[0].lib.gq_advance(addresses.ctypes.data, most.ctypes.data, len(addresses))

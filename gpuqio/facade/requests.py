@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import replace
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 from gpuqio.backend import Envelope, JobRecord, Request
 from gpuqio.batch import DenseBatch, as_dense, is_matrix
@@ -23,8 +24,9 @@ __all__ = ["PROBLEMS_A_CHUNK", "Chunk", "Requests", "as_it_is", "results_of"]
 
 # Large enough that crossing into native code costs nothing, small enough to cancel and to share out.
 PROBLEMS_A_CHUNK = 64
-MATRICES_A_CHUNK = 512  # of a tensor, for which little is done one by one
+MATRICES_A_CHUNK = 1024  # of a tensor, for which little is done one by one
 BYTES_A_CHUNK = 2**25  # of its matrices, chains and temperatures, about
+SECONDS_A_CHUNK = 0.003  # handing one out takes up to a millisecond
 
 
 class Chunk(Request):
@@ -80,17 +82,15 @@ class Requests:
         return request if job_id is None else replace(request, job_id=job_id)
 
     def _chunks(self, problems: Iterable[Problem], solver: AnySolver, at_least: int) -> Iterator[Chunk]:
-        """Cut a batch into even chunks of at most `PROBLEMS_A_CHUNK`, made as they are asked for.
+        """Cut a batch into even chunks, made as they are asked for.
 
-        There are `at_least` so many, where there are as many problems, so that no worker stands idle. What has no
-        length is read as far as `at_least` chunks need at a time.
+        There are `at_least` so many, where there is enough to do, so that no worker stands idle. What has no length
+        is read as far as `at_least` chunks of `PROBLEMS_A_CHUNK` need at a time.
         """
         spec, params = specification(solver)
         before = 0
         for part in _parts(problems, at_least * PROBLEMS_A_CHUNK):
-            total = len(part)
-            most = _most_a_chunk(part, spec)
-            chunks = max(-(-total // most), min(total, at_least))
+            total, chunks = len(part), _chunk_count(part, spec, at_least)
             for index in range(chunks):
                 begin, end = total * index // chunks, total * (index + 1) // chunks
                 yield Chunk(
@@ -100,6 +100,7 @@ class Requests:
                     target=spec.target,
                     owner=self._owner,
                     threads=self.threads,
+                    job_id=str(uuid4()),  # quicker than the other kind
                 )
             before += total
 
@@ -143,19 +144,22 @@ def _checked(problems: Sequence[Problem], begin: int, end: int, solver: AnySolve
     return as_dense(chunk) or chunk
 
 
-def _most_a_chunk(problems: Sequence[Problem], solver: Specification) -> int:
-    """How many problems go together: more of small matrices that the solver treats alike."""
-    size = 0
+def _chunk_count(problems: Sequence[Problem], solver: Specification, at_least: int) -> int:
+    """How many chunks to cut them into: fewer of small matrices that the solver treats alike."""
+    total, size, uniform = len(problems), 0, solver.uniform
     if isinstance(problems, DenseBatch):
         size = problems.J.shape[1]
     elif problems and all(isinstance(p, Problem) and is_matrix(p) for p in problems):
         size = max(len(p.matrices.J) for p in problems if p.matrices is not None)
-    if not size or solver.uniform is None:
-        return PROBLEMS_A_CHUNK
-    uniform = solver.uniform
+    if not size or uniform is None:
+        return max(-(-total // PROBLEMS_A_CHUNK), min(total, at_least))
     table = uniform.chains if uniform.exchange else uniform.sweeps  # of betas, and of temperatures
-    each = 8 * size * (size + uniform.chains) + 20 * table
-    return max(1, min(MATRICES_A_CHUNK, BYTES_A_CHUNK // each))
+    nbytes = 8 * size * (size + uniform.chains) + 20 * table
+    most = max(1, min(MATRICES_A_CHUNK, BYTES_A_CHUNK // nbytes))
+    seconds = 5e-9 * size * (size + uniform.chains * uniform.sweeps)  # of a core, about
+    while at_least > 1 and total * seconds < at_least * SECONDS_A_CHUNK:
+        at_least = -(-at_least // 2)  # still as many for each worker
+    return min(total, -(-total // (most * at_least)) * at_least)
 
 
 def _envelope(solver: AnySolver) -> Envelope:

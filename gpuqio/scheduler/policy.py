@@ -303,7 +303,7 @@ class Policy:
         if ended := self._closing[place]:
             closing = [ended.popitem(last=False)[1] for _ in range(min(BATCH, len(ended)))]
             return Close(self._engage(place, Share(closing)), tuple(closing))
-        share = self._turns.fill(place)
+        share = self._turns.fill(place, sum(map(len, self._idle)))
         if not share.jobs:
             return None
         for rank, job in enumerate(share.jobs):

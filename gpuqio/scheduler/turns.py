@@ -8,9 +8,10 @@
    long run delays short jobs by a slice each. An owner with `UNDER_WAY` runs under way in a place begins no more there:
    10,000 long jobs end one after another, and not all at the end.
 
-A slice is filled with jobs that fit in it together. How long a job takes is known once it has begun; until then
-it is taken for as long as the one its owner began last, and the worker returns it when the slice is full before its
-turn. A run longer than a slice, or with a timeout nearer than that, travels alone.
+A slice is filled with jobs that fit in it together, but no worker takes more than its share while others are idle. How
+long a job takes is known once it has begun; until then it is taken for as long as the one its owner began last, and the
+worker returns it when the slice is full before its turn. A run longer than a slice, or with a timeout nearer than that,
+travels alone.
 
 A slice is of one place: an engine with its workers. What has not begun goes to any place; a run stays where it began.
 
@@ -133,6 +134,7 @@ class Turns:
         # -priority, served, ticket
         self._heaps: list[list[tuple[int, float, int, _Queue]]] = [[] for _ in self._places]
         self._tickets = count(1)
+        self._queued = 0  # jobs
 
     def join(self, job: Job) -> None:
         """Get to know a job; it is not queued by that."""
@@ -161,6 +163,7 @@ class Turns:
         """Queue a job without a run: last, or first of its owner's."""
         queue = self._queue(job)
         queue.fresh[job.id] = job
+        self._queued += 1
         if first:
             queue.fresh.move_to_end(job.id, last=False)
         for place in self._places:
@@ -171,13 +174,14 @@ class Turns:
         """Queue a run for its next slice. `release` follows."""
         assert job.home is not None
         self._queue(job).places[job.home].ready[job.id] = job
+        self._queued += 1
 
     def remove(self, job: Job) -> None:
         """Take a job out of its queue, if it is there."""
         queue = self._queue(job)
-        queue.fresh.pop(job.id, None)
-        if job.home is not None:
-            queue.places[job.home].ready.pop(job.id, None)
+        side = queue.fresh if job.home is None else queue.places[job.home].ready
+        if side.pop(job.id, None) is not None:
+            self._queued -= 1
 
     def close(self, place: int) -> None:
         """Give a place nothing more to begin, unless no other is open: then its engine says why to whoever comes."""
@@ -190,12 +194,16 @@ class Turns:
         """Whether another place is open."""
         return any(other not in self._closed for other in self._places if other != place)
 
-    def fill(self, place: int = 0) -> Share:
-        """Take jobs for one slice; none if no owner may run any there. Their owners are charged in advance."""
+    def fill(self, place: int = 0, idle: int = 1) -> Share:
+        """Take jobs for one slice; none if no owner may run any there. Their owners are charged in advance.
+
+        Args:
+            idle: workers that have no slice.
+        """
         share = Share()
         queues: set[_Queue] = set()
-        room = SLICE
-        while len(share.jobs) < BATCH and room > 0 and (queue := self._next(place, share.owners)) is not None:
+        room, most = SLICE, max(1, min(BATCH, -(-self._queued // idle)))
+        while len(share.jobs) < most and room > 0 and (queue := self._next(place, share.owners)) is not None:
             side = queue.side(place, self._takes_fresh(place))
             job = next(iter(side.values()))
             predicted = queue.usual if side is queue.fresh else job.predicted
@@ -203,6 +211,7 @@ class Turns:
             if share.jobs and (alone or predicted > room):
                 break
             del side[job.id]
+            self._queued -= 1
             room = 0.0 if alone else room - predicted
             share.jobs.append(job)
             if queue.owner not in share.owners:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gpuqio.pack import Layout
 
-__all__ = ["barrier", "geometric_ladder", "plain", "respaced", "rises", "temperature_range", "temperature_ranges"]
+__all__ = ["barrier", "geometric_ladder", "plain", "respaced", "rises", "temperature_range"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,37 +46,22 @@ def rises(layout: Layout) -> tuple[Floats, Floats]:
 
 
 def temperature_range(layout: Layout) -> tuple[float, float]:
-    """(hottest, coldest) of one problem; see `temperature_ranges`."""
-    rise, step = rises(layout)
-    hottest, coldest = temperature_ranges(rise[None], step[None], np.array([layout.fixed.unit]))
-    return float(hottest[0]), float(coldest[0])
-
-
-def temperature_ranges(rise: Floats, step: Floats, units: Floats) -> tuple[Floats, Floats]:
-    """Hottest and coldest temperatures worth visiting, (N,) each, in the problems' cost units, hottest > coldest > 0.
+    """Hottest and coldest temperature worth visiting, in the problem's cost units, hottest > coldest > 0.
 
     Hottest: 3/4 of the largest root-mean-square rise over random states (1.5 Tc for the SK model). Coldest: where all
     but the softest tenth of the variables are frozen. A variable is at a fifth of its smallest coefficient step; where
     coefficients have no smallest step, at a hundredth of its field over sqrt(n), the scale of the softest spins of a
     mean-field glass. In a squared sum the step is what its flip costs where the sum was 0.
-
-    Args:
-        rise, step: (N, n) of N problems, as `rises` gives them.
-        units: (N,) the cost of an integer step.
     """
-    hottest, frozen = 0.75 * rise.max(axis=1), np.maximum(0.2 * step, 0.02 / math.sqrt(step.shape[1]) * rise)
+    rise, step = rises(layout)
     active = np.isfinite(step)
-    if active.all():
-        coldest = np.quantile(frozen, 0.1, axis=1, method="lower")
-    else:
-        coldest = np.zeros(len(step))
-        for problem in np.flatnonzero(active.any(axis=1)):
-            coldest[problem] = np.quantile(frozen[problem, active[problem]], 0.1, method="lower")
-    with np.errstate(over="ignore"):
-        cold = np.minimum(np.maximum(np.minimum(coldest, hottest / 4) * units, LOWEST), HIGHEST / 4)
-        hot = np.minimum(np.maximum(hottest * units, 4 * cold), HIGHEST)
-    some = active.any(axis=1)
-    return np.where(some, hot, 1.0), np.where(some, cold, 0.5)
+    if not active.any():
+        return 1.0, 0.5
+    unit, hottest = layout.fixed.unit, 0.75 * float(rise.max())
+    frozen = np.maximum(0.2 * step, 0.02 / math.sqrt(len(step)) * rise)[active]
+    coldest = float(np.quantile(frozen, 0.1, method="lower"))
+    cold = min(max(min(coldest, hottest / 4) * unit, LOWEST), HIGHEST / 4)
+    return min(max(hottest * unit, 4 * cold), HIGHEST), cold
 
 
 def _add_groups(layout: Layout, mean: Floats, spread: Floats, step: Floats) -> None:

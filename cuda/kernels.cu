@@ -171,13 +171,13 @@ GQ_MOVE(bifurcation_parity, advance_bifurcation<gq::LANE_PARITY>)
 GQ_MOVE(bifurcation_product, advance_bifurcation<gq::LANE_PRODUCT>)
 
 // Counts in planes, one register each: blocks of four warps alone.
-#define GQ_BITSLICED(DIGITS)                                                                                       \
-    GQ_KERNEL(128, 2)                                                                                              \
-    bitsliced_##DIGITS(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
-        gq::serve(count, next, [&](int i) { gq::advance_bitsliced<DIGITS>(table[slots[i]], sweeps[i]); });         \
+#define GQ_BITSLICED(WIDTH)                                                                                       \
+    GQ_KERNEL(128, 2)                                                                                             \
+    bitsliced_##WIDTH(gq::Ensemble* table, const int* slots, const int* sweeps, int count, unsigned* next, int) { \
+        gq::serve(count, next, [&](int i) { gq::advance_bitsliced<WIDTH>(table[slots[i]], sweeps[i]); });         \
     }
 
-GQ_BITSLICED(1)
 GQ_BITSLICED(2)
 GQ_BITSLICED(3)
-GQ_BITSLICED(4)
+GQ_BITSLICED(6)
+GQ_BITSLICED(9)

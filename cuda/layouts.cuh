@@ -50,12 +50,12 @@ struct Problem {
     const int32_t* zero_sums;      // groups: sums in the state of all bits 0
     int32_t* sums;                 // warps x groups x 32, the only thing here that changes; see of_warp
 
-    // BITSLICED alone, with W = 2 digits + 1. base: n records of 2 W + 2: where the sum of its entries starts, a word of
+    // BITSLICED alone, with W = bits + 1. base: n records of 2 W + 2: where the sum of its entries starts, a word of
     // ones or zeros for each of W binary digits; what a set bit changes of them; such a word that says whether its rises
     // are odd; and 1 if a set bit changes anything. weights: entries, pairwise, apart for each of the three binary digits
     // of the weights: a word that is added to the member's, and 8 times the member. ends: three a variable, one a digit.
-    int32_t digits;  // to the base 4, of the largest X
-    int32_t unit;    // of 2X + odd, twice
+    int32_t bits;  // binary digits of the largest X: 2, 3, 6 or 9
+    int32_t unit;  // of 2X + odd, twice
 };
 
 struct Ensemble {
@@ -74,7 +74,7 @@ struct Ensemble {
                                // alone writes to it
     const float* gap;          // rungs - 1: (beta[r+1] - beta[r]) x unit
     const float* table;        // of the move
-    const uint32_t* levels;    // BITSLICED: sweeps x (digits + 1) x 4, see Levels: lowest digit even, odd, the others
+    const uint32_t* levels;    // BITSLICED: sweeps x (digits + 1) x levels, lowest digit even, odd, the others
     float* chain_temperature;  // chains, ladder only
     int32_t* chain_at;         // chains: which chain stands at slot = ladder * rungs + rung
     int64_t* energy;           // chains

@@ -14,6 +14,7 @@ enum purpose : unsigned {
     TABU = 6,      // position = 0; word 0 ranks equals, word 1 lengthens the tenure
     MOTION = 7,    // position and word: said in the move
     CLUSTER = 8,   // position = 0, chain = number of the pair
-    BITS = 9,      // position = 32 variable + 8 digit + call, chain = number of the word of 32 chains
+    BITS = 9,      // position = 32 variable + 8 digit + which four bits, chain = number of the word of 32 chains
+    STREAM = 10,   // position = 0, chain = number of the word of 32 chains: seeds of their bits
 };
 }  // namespace gq

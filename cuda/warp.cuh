@@ -25,12 +25,17 @@
 //   vote(n, f)     the word of f(0), ..., f(n-1), n <= 32     mine(x, l)   lane l's value, for f(l) inside vote
 //   add(p, x), lower(p, x)   *p += x, *p = min(*p, x), safely from several warps
 //
-// Words side by side, where a bit is a chain: vw, vw_words of them, with & | ^ ~.
-//   splat_word(x), load_words(p), store_words(p, x)         any(x)   whether a bit is set
-//   word_numbers()   0, 1, 2, ...                           word_of(x, l), set_word(x, l, w)   one of them, uniform
-//   own_words(p, row, l)   where word l and those after it begin: rows of `row` words, in which eight lie together
-//   Digits d; d = x; d[k]   the k-th highest binary digit of a uniform x, as words of ones or of zeros
-//   factors(x), uniform_factor(x), words(y)   vw as mul_wide and ^ take them, and back
+// Words side by side, where a bit is a chain: of type W, words_of<W> of them, with & | ^ ~ + - << >>. W is wide_vw, or on
+// a CPU, where too few are left to fill it, vw.
+//   splat_word<W>(x), word_numbers<W>()   0, 1, 2, ...        any(x)   whether a bit is set
+//   word_of(x, l), set_word(x, l, w)   one of them, uniform
+//   WordRows<W> r(p, row, l); r[i], r.set(i, x)   word l and those after it, of rows of `row` words, in which eight lie
+//   together, at place i of their rows
+//   parity(a, b, c), majority(a, b, c)                        choose(c, x, y)   x where c, else y
+//   or_differ(a, x, y)   a, or x and y differ                 unless_differ(a, x, y)   a, but y where x and y differ
+//   NumberTable<W, BITS, N> t(p); Choice<W, BITS> c(t[i], y); c[k]   of 2^BITS numbers in row i, of each chain the one
+//   that it goes by (y: its binary digits), the k-th highest binary digit; t[i].zero(j)   whether the j-th four of all are 0
+//   factor<W>, factors(x), words(y)   W as mul_wide and ^ take it, and back
 //
 // Several warps may share a problem: warp team_rank() of team_size(), which meet at team_sync().
 //

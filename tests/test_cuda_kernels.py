@@ -146,10 +146,10 @@ CASES: dict[str, tuple[Layout, Stage, int]] = {
     "near_product_2": (klocal(20, 13, ProblemType.pubo), ladder(30, 3), 99 * 1024),
     "lane_grouped": (grouped(20, 14, ProblemType.ising), ladder(7, 5), 99 * 1024),
     "lane_grouped bits": (grouped(21, 15, ProblemType.pubo), anneal(40), 99 * 1024),
-    "bitsliced_1": (integers(40, 0.05, 1), anneal(300), 99 * 1024),
-    "bitsliced_2": (integers(40, 0.2, 1), anneal(33, 3), 99 * 1024),
-    "bitsliced_3": (integers(30, 0.3, 7), anneal(70, 3), 99 * 1024),
-    "bitsliced_4": (integers(31, 0.8, 7), anneal(1100, 2), 99 * 1024),
+    "bitsliced_2": (integers(40, 0.05, 1), anneal(300), 99 * 1024),
+    "bitsliced_3": (integers(40, 0.2, 1), anneal(33, 3), 99 * 1024),
+    "bitsliced_6": (integers(30, 0.3, 7), anneal(70, 3), 99 * 1024),
+    "bitsliced_9": (integers(31, 0.8, 7), anneal(1100, 2), 99 * 1024),
     "population_window": (quadratic(70, 14), population(45), 99 * 1024),
     "population_neighbour": (quadratic(75, 15, share=0.05), population(130), 99 * 1024),
     "population_parity": (klocal(40, 16, ProblemType.ising), population(33), 99 * 1024),
@@ -177,7 +177,7 @@ def test_the_cases_take_every_entry_that_sweeps() -> None:
 
     entries = set(re.findall(r"^GQ_(?:ADVANCE|NEAR|PLANES|MOVE)\((\w+)", kernels.source(), re.MULTILINE))
     taken = {n: launch_of(Job(la, s), m).name for n, (la, s, m) in CASES.items()}
-    entries |= {f"bitsliced_{digits}" for digits in re.findall(r"^GQ_BITSLICED\((\d)", kernels.source(), re.MULTILINE)}
+    entries |= {f"bitsliced_{bits}" for bits in re.findall(r"^GQ_BITSLICED\((\d)", kernels.source(), re.MULTILINE)}
     elsewhere = ("bifurcation", "cluster", "exhaustive", "path", "tabu")  # in files of their own
     assert set(taken.values()) == {name for name in entries if not name.startswith(elsewhere)}
     assert all(name.split()[0] == launched for name, launched in taken.items())

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from gpuqio.engines.native import instruction_sets, library
-from gpuqio.engines.streams import Purpose, inverse_root, neg_log_uniform, philox, reciprocal
+from gpuqio.engines.streams import Purpose, SmallGenerator, inverse_root, neg_log_uniform, philox, reciprocal
 
 ROOT = Path(__file__).parent.parent
 BUILDS = instruction_sets()
@@ -51,6 +51,32 @@ def test_philox_twins_agree(build: str) -> None:
         counters = np.stack([position, np.full(64, 9), np.full(64, 5), np.full(64, purpose)]).astype(np.uint32)
         twin = philox(position, 9, 5, purpose, 2**63 - 77)
         np.testing.assert_array_equal(native_philox(counters, 2**63 - 77, build), twin)
+
+
+def test_a_step_of_the_small_generator_can_be_undone() -> None:
+    """So its states never run together, and a random first state stays equally distributed. In plain integers; that the
+    kernels' steps are these, their trajectories say."""
+    seeds = philox(np.arange(50), 1, 2, Purpose.STREAM, 3)
+    generator = SmallGenerator(seeds)
+    drawn = np.stack([generator.next() for _ in range(4)])
+
+    def turned(x: int, by: int) -> int:
+        return (x << by | x >> (32 - by)) & 0xFFFFFFFF
+
+    for a, b, c, d, *words in np.concatenate([seeds, drawn]).T.tolist():
+        first = (a, b, c, d)
+        for word in words:
+            e = (a - turned(b, 27)) % 2**32
+            a, b, c = b ^ turned(c, 17), (c + d) % 2**32, (d + e) % 2**32
+            d = (e + a) % 2**32
+            assert d == word
+        for _ in words:
+            e = (d - a) % 2**32
+            d = (c - e) % 2**32
+            c = (b - d) % 2**32
+            b = a ^ turned(c, 17)
+            a = (e + turned(b, 27)) % 2**32
+        assert (a, b, c, d) == first
 
 
 def test_purposes_are_those_of_the_kernels() -> None:

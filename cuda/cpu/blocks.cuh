@@ -10,13 +10,16 @@ namespace gq {
 
 constexpr int block_windows = 2;  // a block and a tile are each 64 x 64 weights: half of a first-level cache
 constexpr int block_size = 32 * block_windows;
-constexpr int panel_chains = 128;  // so many chains, at most, wait for one another with their flips kept
-constexpr int fewest_chains = 16;  // to bring rows nearer costs fewer more than it saves
+constexpr int panel_gains = 1 << 18;  // chains wait for one another while so many gains, 1 MiB, stay in a second cache:
+constexpr int few_chains = 128, most_chains = 1024;  // at least, and at most, so many
+constexpr int fewest_chains = 16;                    // to bring rows nearer costs fewer more than it saves
 
-// What a chain flipped in a block: the rows, and all ones for a bit that was cleared. One more may be written.
+// The bits that a chain flipped in a block, and those of them that it cleared.
 struct Flips {
-    int count, cleared;
-    int32_t row[block_size + 1], sign[block_size + 1];
+    uint64_t all, cleared;
+    GQ_MEMBER int count() const { return bits(all); }
+    GQ_MEMBER int count_cleared() const { return bits(cleared); }
+    GQ_MEMBER static int bits(uint64_t x) { return population(unsigned(x)) + population(unsigned(x >> 32)); }
 };
 
 struct BlockChain {
@@ -36,15 +39,16 @@ struct Tile {
     }
 };
 
-// Adds the flips from `begin` on, `cleared` of which cleared a bit, to WINDOWS windows of gains: those from column
-// `column` of the tile on. -x is ~x + 1.
+// Adds flips to WINDOWS windows of gains: those from column `column` of the tile on. -x is ~x + 1.
 template <int WINDOWS>
-GQ void add_flips(const Tile& tile, int column, const Flips& flips, int begin, int cleared, int32_t* gains) {
+GQ void add_flips(const Tile& tile, int column, const Flips& flips, int32_t* gains) {
     vi gain[WINDOWS];
+    const int cleared = flips.count_cleared();
     GQ_UNROLL for (int k = 0; k < WINDOWS; ++k) gain[k] = load(gains + 32 * k) + cleared;
-    for (int f = begin; f < flips.count; ++f) {
-        const int32_t* const row = tile.row[flips.row[f]] + column;
-        const int sign = flips.sign[f];
+    for (uint64_t left = flips.all; left; left &= left - 1) {
+        const int f = __builtin_ctzll(left);
+        const int32_t* const row = tile.row[f] + column;
+        const int sign = -int((flips.cleared >> f) & 1u);
         GQ_UNROLL for (int k = 0; k < WINDOWS; ++k) gain[k] = gain[k] + (load_int(row + 32 * k) ^ sign);
     }
     GQ_UNROLL for (int k = 0; k < WINDOWS; ++k) store(gains + 32 * k, gain[k]);
@@ -53,12 +57,12 @@ GQ void add_flips(const Tile& tile, int column, const Flips& flips, int begin, i
 // The attempts of window `k` of a block in N chains, of which word[i] are the random words of chain i. A chain without
 // a hit goes along with a row of zeros, because a branch would be mispredicted.
 template <int N>
-GQ void attempt(const Tile& block, const BlockChain* chain, const vu* const (&word)[N], int k, unsigned valid) {
+GQ void attempt(const Tile& block, const BlockChain* chain, const vu* const (&word)[N], int k, unsigned valid,
+                Flips (&flips)[N]) {
     alignas(64) static const int32_t zeros[32] = {};
     vi limit[N], tie[N], rise[N];
     vb before[N];
     unsigned set[N], waiting[N];
-    int count[N];
     int64_t energy[N];
     GQ_UNROLL for (int i = 0; i < N; ++i) {
         limit[i] = threshold(*word[i], splat(chain[i].temperature));
@@ -68,7 +72,6 @@ GQ void attempt(const Tile& block, const BlockChain* chain, const vu* const (&wo
         before[i] = spread(set[i]);
         rise[i] = negate_if(before[i], load(chain[i].gains + 32 * k));
         waiting[i] = valid;
-        count[i] = chain[i].flips->count;
         energy[i] = *chain[i].energy;
     }
     for (;;) {
@@ -84,9 +87,6 @@ GQ void attempt(const Tile& block, const BlockChain* chain, const vu* const (&wo
             const int32_t* const row = hit[i] ? block.row[32 * k + source] + 32 * k : zeros;
             energy[i] += hit[i] ? bcast(rise[i], source) : 0;
             rise[i] = plus_minus(rise[i], before[i] ^ uniform(was_set), load_int(row));
-            chain[i].flips->row[count[i]] = 32 * k + source;
-            chain[i].flips->sign[count[i]] = -int(was_set);
-            count[i] += hit[i] != 0;
             set[i] ^= hit[i] & -hit[i];
             waiting[i] &= ~(hit[i] ^ (hit[i] - 1u));  // those behind the hit
         }
@@ -94,8 +94,8 @@ GQ void attempt(const Tile& block, const BlockChain* chain, const vu* const (&wo
     GQ_UNROLL for (int i = 0; i < N; ++i) {
         store(chain[i].gains + 32 * k, negate_if(before[i], rise[i]));
         *chain[i].energy = energy[i];
-        chain[i].flips->count = count[i];
-        chain[i].flips->cleared += population(chain[i].spins[k] & ~set[i]);
+        const unsigned all = chain[i].spins[k] ^ set[i];
+        flips[i] = {uint64_t(all) << (32 * k), uint64_t(all & ~set[i]) << (32 * k)};
         chain[i].spins[k] = set[i];
     }
 }
@@ -104,25 +104,24 @@ GQ void attempt(const Tile& block, const BlockChain* chain, const vu* const (&wo
 // window that are variables.
 template <int N>
 GQ void attempt_block(const Tile& block, const BlockChain* chain, const vu* word, int windows, unsigned last) {
-    GQ_UNROLL for (int i = 0; i < N; ++i) chain[i].flips->count = chain[i].flips->cleared = 0;
+    GQ_UNROLL for (int i = 0; i < N; ++i) * chain[i].flips = {0, 0};
     for (int k = 0; k < windows; ++k) {
-        int begin[N], cleared[N];
-        const vu* own[N];
+        Flips own[N];
+        const vu* drawn[N];
+        GQ_UNROLL for (int i = 0; i < N; ++i) drawn[i] = word + windows * i + k;
+        attempt<N>(block, chain, drawn, k, k + 1 < windows ? ~0u : last, own);
         GQ_UNROLL for (int i = 0; i < N; ++i) {
-            begin[i] = chain[i].flips->count;
-            cleared[i] = chain[i].flips->cleared;
-            own[i] = word + windows * i + k;
+            chain[i].flips->all |= own[i].all;
+            chain[i].flips->cleared |= own[i].cleared;
         }
-        attempt<N>(block, chain, own, k, k + 1 < windows ? ~0u : last);
         if (windows == 1) continue;
         const int other = 32 * (1 - k);
-        GQ_UNROLL for (int i = 0; i < N; ++i) add_flips<1>(
-            block, other, *chain[i].flips, begin[i], chain[i].flips->cleared - cleared[i], chain[i].gains + other);
+        GQ_UNROLL for (int i = 0; i < N; ++i) add_flips<1>(block, other, own[i], chain[i].gains + other);
     }
 }
 
 struct Panel {
-    Flips flips[panel_chains];
+    Flips flips[most_chains];
     Tile block, tile;
 };
 
@@ -147,7 +146,7 @@ GQ int64_t sweep_block(const Ensemble& e, int sweep, const int32_t* weights, key
         int i = 0;
         for (; i + 2 <= count; i += 2) attempt_block<2>(panel.block, chain + i, draws + windows * i, windows, last);
         if (i < count) attempt_block<1>(panel.block, chain + i, draws + windows * i, windows, last);
-        for (i = 0; i < count; ++i) flips += chain[i].flips->count;
+        for (i = 0; i < count; ++i) flips += chain[i].flips->count();
     }
     for (int column = 0; column < words;) {
         if (column == k) {
@@ -160,9 +159,9 @@ GQ int64_t sweep_block(const Ensemble& e, int sweep, const int32_t* weights, key
             const Flips& own = panel.flips[c - begin];
             int32_t* const gains = e.gains + int64_t(c) * stride + 32 * column;
             if (two) {
-                add_flips<2>(panel.tile, 0, own, 0, own.cleared, gains);
+                add_flips<2>(panel.tile, 0, own, gains);
             } else {
-                add_flips<1>(panel.tile, 0, own, 0, own.cleared, gains);
+                add_flips<1>(panel.tile, 0, own, gains);
             }
         }
         column += two ? 2 : 1;
@@ -173,7 +172,9 @@ GQ int64_t sweep_block(const Ensemble& e, int sweep, const int32_t* weights, key
 // Sweep `sweep` of every chain, in panels of about as many. Returns the flips. Compiled once for all its callers.
 static __attribute__((noinline)) int64_t sweep_blocks(const Ensemble& e, int sweep, const int32_t* weights, key seed) {
     const int words = window_words(e.problem), all = e.first_chain + e.chains;
-    const int panels = (e.chains + panel_chains - 1) / panel_chains;
+    int most = panel_gains / (32 * words);
+    most = most < few_chains ? few_chains : most < most_chains ? most : most_chains;
+    const int panels = (e.chains + most - 1) / most;
     const int share = ((e.chains + panels - 1) / panels + 3) & ~3;  // four chains may draw together
     Panel panel;
     int64_t flips = 0;

@@ -58,15 +58,15 @@ void by_words(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
     }
 }
 void advance_bitsliced(gq::Ensemble& e, int sweeps, gq::Problem, uint32_t*) {
-    switch (e.problem.digits) {
-        case 1:
-            return gq::advance_bitsliced<1>(e, sweeps);
+    switch (e.problem.bits) {
         case 2:
             return gq::advance_bitsliced<2>(e, sweeps);
         case 3:
             return gq::advance_bitsliced<3>(e, sweeps);
+        case 6:
+            return gq::advance_bitsliced<6>(e, sweeps);
         default:
-            return gq::advance_bitsliced<4>(e, sweeps);
+            return gq::advance_bitsliced<9>(e, sweeps);
     }
 }
 template <void (*MOVE)(gq::Ensemble&, int)>

@@ -8,6 +8,7 @@
 
 #define GQ static inline __attribute__((always_inline))
 #define GQ_MEMBER inline __attribute__((always_inline))
+#define GQ_RARE static __attribute__((noinline, cold))
 #define GQ_UNROLL _Pragma("GCC unroll 8")
 #define GQ_ROLLED
 #define GQ_NARROW_WEIGHTS 0

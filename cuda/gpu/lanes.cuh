@@ -5,6 +5,7 @@
 
 #define GQ __device__ __forceinline__
 #define GQ_MEMBER __device__ __forceinline__
+#define GQ_RARE GQ
 #define GQ_UNROLL _Pragma("unroll")
 #define GQ_ROLLED _Pragma("unroll 1")
 #define GQ_NARROW_WEIGHTS 1

@@ -40,7 +40,7 @@ class ProblemDescriptor(ctypes.Structure):
         ("groups", ctypes.c_int32),
         *((name, _P) for name in ("wide_base", "wide_weights", "group_offsets", "group", "slope", "factor")),
         *((name, _P) for name in ("zero_sums", "sums")),
-        ("digits", ctypes.c_int32),
+        ("bits", ctypes.c_int32),
         ("unit", ctypes.c_int32),
     )
 
@@ -129,7 +129,7 @@ class EnsembleBase:
                 zero_energy=layout.zero_energy,
                 parity=layout.problem.is_ising,
                 groups=len(layout.fixed.groups),
-                digits=layout.slices.digits if layout.slices else 0,
+                bits=layout.slices.bits if layout.slices else 0,
                 unit=layout.slices.unit if layout.slices else 0,
             ),
             seed_low=stage.seed & 0xFFFFFFFF,

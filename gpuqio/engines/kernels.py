@@ -160,7 +160,7 @@ def advance_launch(layout: Layout, chains: int, most_shared: int) -> Launch:
     chains at once, which halves what it does besides, if that leaves warps enough to hide its waits.
     """
     if layout.slices is not None:
-        return Launch(f"bitsliced_{layout.slices.digits}", THREADS, 0)
+        return Launch(f"bitsliced_{layout.slices.bits}", THREADS, 0)
     if layout.strategy is not Strategy.WINDOW:
         return _lane_launch(layout, chains, most_shared)
     words = -(-layout.num_variables // 32)

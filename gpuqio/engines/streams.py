@@ -13,6 +13,7 @@ import numpy.typing as npt
 __all__ = [
     "TIE_BITS",
     "Purpose",
+    "SmallGenerator",
     "Words",
     "boltzmann",
     "inverse_root",
@@ -39,22 +40,46 @@ class Purpose(IntEnum):
     MOTION = 7
     CLUSTER = 8
     BITS = 9
+    STREAM = 10
 
 
-def philox(
-    position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int, rounds: int = 10
-) -> Words:
-    """Philox4x32 (Salmon et al., SC 2011): the four words of each counter, shape (4, *broadcast shape)."""
+def philox(position: npt.ArrayLike, sweep: int, chain: npt.ArrayLike, purpose: Purpose, seed: int) -> Words:
+    """Philox4x32-10 (Salmon et al., SC 2011): the four words of each counter, shape (4, *broadcast shape)."""
     c0, c1, c2, c3 = np.broadcast_arrays(
         np.asarray(position, np.uint64), np.uint64(sweep), np.asarray(chain, np.uint64), np.uint64(purpose)
     )
     low, high, mask, shift = seed & 0xFFFFFFFF, seed >> 32, np.uint64(0xFFFFFFFF), np.uint64(32)
-    for _ in range(rounds):
+    for _ in range(10):
         product0, product1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
         c0, c1 = (product1 >> shift) ^ c1 ^ np.uint64(low), product1 & mask
         c2, c3 = (product0 >> shift) ^ c3 ^ np.uint64(high), product0 & mask
         low, high = (low + 0x9E3779B9) & 0xFFFFFFFF, (high + 0xBB67AE85) & 0xFFFFFFFF
     return np.stack([c0, c1, c2, c3]).astype(np.uint32)
+
+
+class SmallGenerator:
+    """Bob Jenkins's small generator ("A small noncryptographic PRNG", 2007), many of them side by side.
+
+    Args:
+        state: (4, ...) the four words of each.
+    """
+
+    def __init__(self, state: Words) -> None:
+        self._state = state.copy()
+
+    def next(self) -> Words:
+        """(...) the next word of each."""
+        a, b, c, d = self._state
+        e = a - _turned(b, 27)
+        a, b, c = b ^ _turned(c, 17), c + d, d + e
+        d = np.asarray(e + a)
+        self._state = np.stack([a, b, c, d])
+        return d
+
+
+def _turned(x: Words, by: int) -> Words:
+    turned: Words = x << np.uint32(by) | x >> np.uint32(32 - by)
+    return turned
 
 
 TIE_BITS = np.uint32(15)

@@ -25,8 +25,10 @@ MOST_DEGREE = 30
 MOST_WEIGHT = 7
 """Three binary digits."""
 
-MOST_DIGITS = 4
-"""Kernels are compiled for 1 to 4 digits to the base 4."""
+BOUNDS = {2: 4, 3: 8, 6: 7 * 8, 9: 7 * 64}
+"""Kernels are compiled for X of so many binary digits, below these bounds: one digit to the base 4, or one to three to
+the base 8, of which the highest may have to reach one more.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,17 +37,27 @@ class Slices:
 
     Attributes:
         unit: 2 rise is a multiple of it, for every flip in every state.
-        digits: so many, to the base 4, have the X of each rise and one more: 3 x 4^(digits - 1) > X, or 4 > X for one.
+        bits: so many binary digits has the X of a rise, one of `BOUNDS`.
         fields: (n,) h in units.
         members: (m, 2) pairs.
         weights: (m,) J in units, -7 to 7.
     """
 
     unit: int
-    digits: int
+    bits: int
     fields: Ints
     members: Ints
     weights: Ints
+
+    @property
+    def base(self) -> int:
+        """Of the digits that are drawn."""
+        return 4 if self.bits == 2 else 8
+
+    @property
+    def digits(self) -> int:
+        """How many, to the base, X has."""
+        return self.bits // (self.base.bit_length() - 1)
 
     @property
     def sizes(self) -> Ints:
@@ -56,11 +68,9 @@ class Slices:
 
     def arrays(self) -> tuple[Int32s, Int32s, Int32s]:
         """base, weights and ends of the layout, as cuda/layouts.cuh describes them."""
-        n, planes = len(self.fields), 2 * self.digits + 1
+        n, planes = len(self.fields), self.bits + 1
         sizes, falls = self.sizes, np.abs(self.fields)
-        starts = (
-            -(sizes >> 1) - 1 + np.stack([np.where(self.fields > 0, falls, 0), np.where(self.fields < 0, falls, 0)])
-        )
+        starts = (falls - sizes + (sizes >> 1)) - np.stack([np.maximum(self.fields, 0), np.maximum(-self.fields, 0)])
         digits = -((starts[:, :, None] >> np.arange(planes)) & 1)  # words of ones or zeros, of a bit 0 and of a bit 1
         base = np.concatenate([digits[0], digits[0] ^ digits[1], -(sizes & 1)[:, None], (falls > 0)[:, None]], axis=1)
         owner, member = self.members.T.ravel(), self.members[:, ::-1].T.ravel()
@@ -75,9 +85,9 @@ class Slices:
         age = (np.repeat(owner - member, 3) % n)[chosen]
         order = np.lexsort((-age, key))
         place = np.arange(len(key)) + np.repeat(ends - room - np.cumsum(counts) + counts, counts)
-        # What fills up is the variable itself: its bits with its bits, never a fall.
+        # What fills up is the variable itself: its bits with its bits, as a fall, which is not counted.
         entries = np.stack([np.zeros(room.sum(), np.int64), 8 * np.repeat(np.arange(3 * n) // 3, room)], axis=1)
-        entries[place, 0] = np.repeat(np.where(weights > 0, -1, 0), 3)[chosen][order]
+        entries[place, 0] = np.repeat(np.where(weights < 0, -1, 0), 3)[chosen][order]
         entries[place, 1] = 8 * np.repeat(member, 3)[chosen][order]
         return base.reshape(-1).astype(np.int32), entries.astype(np.int32), ends.astype(np.int32)
 
@@ -101,8 +111,7 @@ def slices(problem: Canonical, fixed: FixedPoint) -> Slices | None:
     degrees = np.bincount(members.ravel(), minlength=n)
     if np.abs(weights).max(initial=0) > MOST_WEIGHT or degrees.max() > MOST_DEGREE:
         return None
-    found = Slices(unit, 1, fields, members, weights)
+    found = Slices(unit, 2, fields, members, weights)
     most = int(found.sizes.max()) >> 1
-    bounds = [4, *(3 * 4 ** (digits - 1) for digits in range(2, MOST_DIGITS + 1))]
-    digits = next((digits for digits, bound in enumerate(bounds, 1) if most < bound), None)
-    return None if digits is None else Slices(unit, digits, fields, members, weights)
+    bits = next((bits for bits, bound in BOUNDS.items() if most < bound), None)
+    return None if bits is None else Slices(unit, bits, fields, members, weights)

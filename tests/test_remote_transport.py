@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 
 import httpx
 import pytest
@@ -226,6 +228,27 @@ async def test_a_whole_try_is_not_cut_short(autojump_clock: MockClock) -> None:
     assert done == ["PUT"]
     with pytest.raises(RemoteError, match=f"in {TRIES} tries; of the last one: none within 2 seconds"):
         await transport.send("PUT", URL, headers={}, whole=2)
+
+
+async def test_a_request_that_is_cancelled_while_it_is_sent_leaves_nothing_open() -> None:
+    half_sent = trio.Event()
+
+    async def listen(stream: trio.SocketStream) -> None:
+        for _ in range(8):
+            await stream.receive_some(2**12)
+        half_sent.set()
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        listeners: list[trio.SocketListener] = await nursery.start(partial(trio.serve_tcp, listen, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        async with open_client() as client, trio.open_nursery() as asking:
+            put = partial(Transport(client).send, "PUT", f"http://127.0.0.1:{port}/", headers={}, content=b"x" * 2**24)
+            asking.start_soon(put)
+            await half_sent.wait()
+            asking.cancel_scope.cancel()
+        nursery.cancel_scope.cancel()
+    gc.collect()  # what httpx left open would warn
 
 
 def test_the_pool_holds_what_the_limiter_lets_through(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -137,6 +137,7 @@ class Transport:
             with trio.move_on_after(math.inf if whole is None else whole, shield=whole is not None):
                 try:
                     request = self._client.build_request(method, url, headers=UNPACKED | headers, content=content)
+                    request.stream = _Body(content)
                     response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
                     try:
                         body = await _read(response)
@@ -162,6 +163,24 @@ class Transport:
         if asked is not None:
             return asked * self._random.uniform(1.0, 1.1)
         return float(min(FIRST_DELAY * 2 ** (tries - 1), MOST_DELAY)) * self._random.uniform(0.5, 1.0)
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of a request. That of httpx is a generator: left open, and warned about, where sending breaks off."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._left = True
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self._left = True
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        self._left = False
+        return self._content
 
 
 async def _read(response: httpx.Response) -> bytes | None:

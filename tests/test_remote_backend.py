@@ -23,7 +23,7 @@ from gpuqio.remote.addresses import Endpoint
 from gpuqio.remote.backend import RemoteBackend
 from gpuqio.remote.heard import Heard
 from gpuqio.remote.place import Place, remote_backend
-from gpuqio.remote.protocol import API_VERSIONS, ApiVersion
+from gpuqio.remote.protocol import API_VERSIONS, ApiVersion, CostEstimate
 from gpuqio.remote.secrets import Secret
 from gpuqio.remote.transport import open_client
 from gpuqio.solvers import SimulatedAnnealing
@@ -105,7 +105,12 @@ async def test_several_problems_are_as_many_jobs_and_one(autojump_clock: MockClo
     assert {job["name"] for job in service.jobs.values()} == {f"four, problem {place}" for place in range(4)}
     assert backend.list() == [record]
     assert (await backend.fetch(record.id)).status is Status.Executing
+    for job, cost in zip(service.jobs.values(), (1.5, 2.0, None), strict=False):  # the fourth says nothing
+        job["costEstimate"] = {"currencyCode": "EUR", "events": [{"unitPrice": cost}], "estimatedTotal": cost}
     record = await backend.wait(record.id)
+    assert record.envelope.cost_estimate == CostEstimate(
+        currency_code="EUR", events=[{"unitPrice": cost} for cost in (1.5, 2.0, None)], estimated_total=3.5
+    )
     assert record.results is not None
     assert [result.cost for result in record.results] == [-4.0, -8.0, -6.0, -3.0]
     assert (record.status, record.name, record.error) == (Status.Succeeded, "four", None)

@@ -403,7 +403,8 @@ class TestPlace:
         async def main() -> RemoteBackend:
             backend = remote_backend(place)
             assert remote_backend(place) is backend
-            assert remote_backend(replace(place)) is not backend
+            other = remote_backend(replace(place))
+            assert other is not backend
             assert (await backend.solve(a_request())).status is Status.Succeeded
             assert not any(client.is_closed for client in closed[-2:])
             return backend
@@ -412,6 +413,18 @@ class TestPlace:
         assert first is not second
         assert len(closed) == 4
         assert all(client.is_closed for client in closed)
+
+    async def test_a_client_that_is_of_use_to_nobody_is_closed(self) -> None:
+        client = open_client(FakeAzure(polls=0))
+        place = Place(WORKSPACE, Endpoint(API), api_key=Secret(KEY), open_client=lambda: client)
+        held: dict[str, object] = {"place": place, "storage": remote_backend(place).storage}
+        del place
+        while held:
+            await trio.testing.wait_all_tasks_blocked()
+            assert not client.is_closed
+            held.popitem()
+        await trio.testing.wait_all_tasks_blocked()
+        assert client.is_closed
 
     def test_a_connection_string_names_one(self) -> None:
         text = "SubscriptionId=0a1b;ResourceGroupName=group;WorkspaceName=space;ApiKey=planted;QuantumEndpoint="

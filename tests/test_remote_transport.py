@@ -15,7 +15,7 @@ import trio
 from trio.testing import MockClock
 
 from gpuqio.errors import RemoteError
-from gpuqio.remote.transport import CONNECTIONS, TRIES, Answer, Transport, open_client, retry_after
+from gpuqio.remote.transport import CONNECTIONS, FEW_TRIES, TRIES, Answer, Transport, open_client, retry_after
 from tests.fake_azure import raw
 
 Step = httpx.Response | Exception
@@ -38,8 +38,8 @@ class Script:
         return step
 
 
-async def ask(script: Script, method: str = "GET", **settings: object) -> Answer:
-    transport = Transport(open_client(httpx.MockTransport(script)), seed=1)
+async def ask(script: Script, method: str = "GET", patient: bool = True, **settings: object) -> Answer:
+    transport = Transport(open_client(httpx.MockTransport(script)), seed=1, patient=patient)
     return await transport.send(method, URL, headers={}, **settings)  # type: ignore[arg-type]  # the test's own
 
 
@@ -83,6 +83,14 @@ async def test_it_gives_up_after_so_many_tries_and_says_what_the_last_one_met(au
     assert len(script.times) == TRIES
     assert (caught.value.status, caught.value.__context__) == (0, None)
     assert (await ask(Script(httpx.Response(503)))).tries == TRIES
+
+
+async def test_the_impatient_give_up_soon_what_does_not_answer(autojump_clock: MockClock) -> None:
+    with pytest.raises(RemoteError, match=f"no answer in {FEW_TRIES} tries"):
+        await ask(Script(httpx.ConnectError("refused")), patient=False)
+    assert trio.current_time() < 2
+    busy = Script(*[httpx.Response(503)] * (FEW_TRIES + 1), httpx.Response(200))
+    assert (await ask(busy, patient=False)).status == 200
 
 
 async def test_delays_grow_are_bounded_and_differ(autojump_clock: MockClock) -> None:

@@ -26,6 +26,7 @@ CONNECTIONS = 32
 """Requests under way at once."""
 
 TRIES = 8
+FEW_TRIES = 3
 FIRST_DELAY, MOST_DELAY = 0.5, 30.0
 MOST_PATIENCE = 120.0
 """Seconds that a service may ask for before the next try; if it wants more, its answer is the answer."""
@@ -78,11 +79,13 @@ class Transport:
     Args:
         client: allows at least `CONNECTIONS` connections.
         seed: of the jitter in the delays.
+        patient: False for giving up after `FEW_TRIES` without an answer, about a second where connections are refused.
     """
 
-    def __init__(self, client: httpx.AsyncClient, seed: int | None = None) -> None:
+    def __init__(self, client: httpx.AsyncClient, seed: int | None = None, *, patient: bool = True) -> None:
         quieten()
         self._client = client
+        self._unanswered = TRIES if patient else FEW_TRIES
         self._limiter = trio.CapacityLimiter(CONNECTIONS)
         self._random = random.Random(seed)
 
@@ -114,8 +117,9 @@ class Transport:
             if answer is not None and answer.status not in TRANSIENT:
                 return answer
             delay = self._delay(tries, None if answer is None else retry_after(answer.headers))
+            most = self._unanswered if answer is None else TRIES
             too_late = trio.current_time() + delay >= trio.current_effective_deadline()
-            if not may_repeat or tries == TRIES or delay > MOST_PATIENCE or too_late:
+            if not may_repeat or tries >= most or delay > MOST_PATIENCE or too_late:
                 break
             await trio.sleep(delay)
         if answer is None:

@@ -61,7 +61,7 @@ async def test_two_hundred_jobs_come_through_a_bad_network_to_a_server(tmp_path:
         assert record.results[0].cost == min(-place - 0.5, -0.5)
 
 
-@pytest.mark.validate
+@pytest.mark.slow
 @pytest.mark.parametrize("problems", [1, 2])
 async def test_cancelled_at_every_await_a_solve_leaves_nothing_running_at_a_server(
     problems: int, tmp_path: Path

@@ -23,7 +23,7 @@ from gpuqio.remote.addresses import Endpoint
 from gpuqio.remote.backend import RemoteBackend
 from gpuqio.remote.heard import Heard
 from gpuqio.remote.place import Place, remote_backend
-from gpuqio.remote.protocol import API_VERSIONS, ApiVersion
+from gpuqio.remote.protocol import API_VERSIONS, ApiVersion, CostEstimate
 from gpuqio.remote.secrets import Secret
 from gpuqio.remote.transport import open_client
 from gpuqio.solvers import SimulatedAnnealing
@@ -105,7 +105,11 @@ async def test_several_problems_are_as_many_jobs_and_one(autojump_clock: MockClo
     assert {job["name"] for job in service.jobs.values()} == {f"four, problem {place}" for place in range(4)}
     assert backend.list() == [record]
     assert (await backend.fetch(record.id)).status is Status.Executing
+    for job, cost in zip(service.jobs.values(), (1.5, 2.0, None), strict=False):  # the fourth says nothing
+        job["costEstimate"] = {"currencyCode": "EUR", "events": [{"unitPrice": 1}], "estimatedTotal": cost}
     record = await backend.wait(record.id)
+    estimate = CostEstimate(currency_code="EUR", events=[{"unitPrice": 1}] * 3, estimated_total=3.5)
+    assert record.envelope.cost_estimate == estimate
     assert record.results is not None
     assert [result.cost for result in record.results] == [-4.0, -8.0, -6.0, -3.0]
     assert (record.status, record.name, record.error) == (Status.Succeeded, "four", None)
@@ -398,7 +402,8 @@ class TestPlace:
         async def main() -> RemoteBackend:
             backend = remote_backend(place)
             assert remote_backend(place) is backend
-            assert remote_backend(replace(place)) is not backend
+            other = remote_backend(replace(place))
+            assert other is not backend
             assert (await backend.solve(a_request())).status is Status.Succeeded
             assert not any(client.is_closed for client in closed[-2:])
             return backend
@@ -407,6 +412,18 @@ class TestPlace:
         assert first is not second
         assert len(closed) == 4
         assert all(client.is_closed for client in closed)
+
+    async def test_a_client_that_is_of_use_to_nobody_is_closed(self) -> None:
+        client = open_client(FakeAzure(polls=0))
+        place = Place(WORKSPACE, Endpoint(API), api_key=Secret(KEY), open_client=lambda: client)
+        held: dict[str, object] = {"place": place, "storage": remote_backend(place).storage}
+        del place
+        while held:
+            await trio.testing.wait_all_tasks_blocked()
+            assert not client.is_closed
+            held.popitem()
+        await trio.testing.wait_all_tasks_blocked()
+        assert client.is_closed
 
     def test_a_connection_string_names_one(self) -> None:
         text = "SubscriptionId=0a1b;ResourceGroupName=group;WorkspaceName=space;ApiKey=planted;QuantumEndpoint="

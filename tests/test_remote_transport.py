@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 
 import httpx
 import pytest
@@ -13,7 +15,7 @@ import trio
 from trio.testing import MockClock
 
 from gpuqio.errors import RemoteError
-from gpuqio.remote.transport import CONNECTIONS, TRIES, Answer, Transport, open_client, retry_after
+from gpuqio.remote.transport import CONNECTIONS, FEW_TRIES, TRIES, Answer, Transport, open_client, retry_after
 from tests.fake_azure import raw
 
 Step = httpx.Response | Exception
@@ -36,8 +38,8 @@ class Script:
         return step
 
 
-async def ask(script: Script, method: str = "GET", **settings: object) -> Answer:
-    transport = Transport(open_client(httpx.MockTransport(script)), seed=1)
+async def ask(script: Script, method: str = "GET", patient: bool = True, **settings: object) -> Answer:
+    transport = Transport(open_client(httpx.MockTransport(script)), seed=1, patient=patient)
     return await transport.send(method, URL, headers={}, **settings)  # type: ignore[arg-type]  # the test's own
 
 
@@ -81,6 +83,14 @@ async def test_it_gives_up_after_so_many_tries_and_says_what_the_last_one_met(au
     assert len(script.times) == TRIES
     assert (caught.value.status, caught.value.__context__) == (0, None)
     assert (await ask(Script(httpx.Response(503)))).tries == TRIES
+
+
+async def test_the_impatient_give_up_soon_what_does_not_answer(autojump_clock: MockClock) -> None:
+    with pytest.raises(RemoteError, match=f"no answer in {FEW_TRIES} tries"):
+        await ask(Script(httpx.ConnectError("refused")), patient=False)
+    assert trio.current_time() < 2
+    busy = Script(*[httpx.Response(503)] * (FEW_TRIES + 1), httpx.Response(200))
+    assert (await ask(busy, patient=False)).status == 200
 
 
 async def test_delays_grow_are_bounded_and_differ(autojump_clock: MockClock) -> None:
@@ -226,6 +236,27 @@ async def test_a_whole_try_is_not_cut_short(autojump_clock: MockClock) -> None:
     assert done == ["PUT"]
     with pytest.raises(RemoteError, match=f"in {TRIES} tries; of the last one: none within 2 seconds"):
         await transport.send("PUT", URL, headers={}, whole=2)
+
+
+async def test_a_request_that_is_cancelled_while_it_is_sent_leaves_nothing_open() -> None:
+    half_sent = trio.Event()
+
+    async def listen(stream: trio.SocketStream) -> None:
+        for _ in range(8):
+            await stream.receive_some(2**12)
+        half_sent.set()
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        listeners: list[trio.SocketListener] = await nursery.start(partial(trio.serve_tcp, listen, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        async with open_client() as client, trio.open_nursery() as asking:
+            put = partial(Transport(client).send, "PUT", f"http://127.0.0.1:{port}/", headers={}, content=b"x" * 2**24)
+            asking.start_soon(put)
+            await half_sent.wait()
+            asking.cancel_scope.cancel()
+        nursery.cancel_scope.cancel()
+    gc.collect()  # what httpx left open would warn
 
 
 def test_the_pool_holds_what_the_limiter_lets_through(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 import gpuqio
-from gpuqio.dispatch import LocalOnly, Overflow, RemoteOnly
+from gpuqio.dispatch import LocalOnly, Overflow, Race, RemoteOnly
 from gpuqio.errors import AuthenticationFailed, InputError, InvalidParameter, JobNotFound, RemoteError
 from gpuqio.optimization import ParallelTempering, Problem, Tabu, Term
 from gpuqio.remote.protocol import API_VERSIONS
@@ -84,6 +84,12 @@ def test_a_connection_string_has_it_all(run: Any, spaces: list[Any]) -> None:
     with pytest.raises(InvalidParameter, match="lacks apikey") as caught:
         run.module.Workspace.from_connection_string(CONNECTION.replace("ApiKey", "Key"))
     assert KEY not in str(caught.value)
+
+
+def test_only_who_has_nowhere_else_to_turn_is_patient() -> None:
+    policies = {None: True, RemoteOnly(): True, Overflow(1.0): False, Race(): False}
+    for policy, patient in policies.items():
+        assert Workspace(**IDS, location="westus", dispatch=policy)._place().patient is patient
 
 
 @pytest.mark.parametrize("backend", ["argument", "environment"])

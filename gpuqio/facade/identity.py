@@ -68,6 +68,7 @@ def remote_place(
     credential: object,
     storage: str | None,
     user_agent: str | None,
+    patient: bool,
 ) -> Place:
     """The remote workspace, as the client knows it. Raises `InvalidParameter`."""
     from gpuqio.remote.account import StorageAccount  # httpx comes with it, which local programs need not load
@@ -92,6 +93,7 @@ def remote_place(
         storage=None if storage is None else StorageAccount.parse(storage),
         version=CURRENT if api_version is None else API_VERSIONS[api_version],
         user_agent=user_agent,
+        patient=patient,
     )
 
 

@@ -190,8 +190,9 @@ class BaseWorkspace(Requests):
         agent = self.user_agent
         if agent not in self._places:
             identity = Identity(self.subscription_id, self.resource_group, self.name, self.location)
+            patient = self._dispatch is None or not self._dispatch.falls_back
             self._places[agent] = remote_place(
-                identity, self._endpoint, self._api_version, self.credentials, self.storage, agent
+                identity, self._endpoint, self._api_version, self.credentials, self.storage, agent, patient
             )
         return self._places[agent]
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from gpuqio.backend import Envelope, JobError, JobRecord, Request, Status, provider_of
 from gpuqio.errors import RemoteError
-from gpuqio.remote.protocol import STATUSES, JobMessage
+from gpuqio.remote.protocol import STATUSES, CostEstimate, JobMessage
 from gpuqio.remote.secrets import bare
 from gpuqio.result import Result
 
@@ -104,7 +104,7 @@ def record_of(
 def combined(request: Request, parts: Sequence[JobRecord]) -> JobRecord:
     """The record of a request of several problems, by those of its parts.
 
-    It has failed when one has, and else ended when all have; results are there when all are.
+    It has failed when one has, and else ended when all have; results are there when all are. It costs what they do.
     """
     found = {part.status for part in parts}
     ended = all(part.status.is_final for part in parts)
@@ -126,8 +126,25 @@ def combined(request: Request, parts: Sequence[JobRecord]) -> JobRecord:
         error=next((part.error for part in parts if part.error), None),
         results=results if len(results) == len(parts) else None,
         request=replace(request, work=replace(request.work, problems=())) if ended else request,
-        envelope=replace(parts[0].envelope, container_uri=None, input_data_uri=None, output_data_uri=None),
+        envelope=replace(
+            parts[0].envelope,
+            container_uri=None,
+            input_data_uri=None,
+            output_data_uri=None,
+            cost_estimate=_sum([part.envelope.cost_estimate for part in parts]),
+        ),
     )
+
+
+def _sum(estimates: Sequence[CostEstimate | None]) -> CostEstimate | None:
+    """What is stated of jobs of one target, and so in one currency; None where nothing is."""
+    stated = [estimate for estimate in estimates if estimate is not None]
+    totals = [estimate.estimated_total for estimate in stated if estimate.estimated_total is not None]
+    if not stated:
+        return None
+    events = [event for estimate in stated for event in estimate.events]
+    total = sum(totals) if totals else None
+    return CostEstimate(currency_code=stated[0].currency_code, events=events, estimated_total=total)
 
 
 def _bare(uri: str | None) -> str | None:

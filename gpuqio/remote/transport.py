@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -26,6 +26,7 @@ CONNECTIONS = 32
 """Requests under way at once."""
 
 TRIES = 8
+FEW_TRIES = 3
 FIRST_DELAY, MOST_DELAY = 0.5, 30.0
 MOST_PATIENCE = 120.0
 """Seconds that a service may ask for before the next try; if it wants more, its answer is the answer."""
@@ -78,11 +79,13 @@ class Transport:
     Args:
         client: allows at least `CONNECTIONS` connections.
         seed: of the jitter in the delays.
+        patient: False for giving up after `FEW_TRIES` without an answer, about a second where connections are refused.
     """
 
-    def __init__(self, client: httpx.AsyncClient, seed: int | None = None) -> None:
+    def __init__(self, client: httpx.AsyncClient, seed: int | None = None, *, patient: bool = True) -> None:
         quieten()
         self._client = client
+        self._unanswered = TRIES if patient else FEW_TRIES
         self._limiter = trio.CapacityLimiter(CONNECTIONS)
         self._random = random.Random(seed)
 
@@ -114,8 +117,9 @@ class Transport:
             if answer is not None and answer.status not in TRANSIENT:
                 return answer
             delay = self._delay(tries, None if answer is None else retry_after(answer.headers))
+            most = self._unanswered if answer is None else TRIES
             too_late = trio.current_time() + delay >= trio.current_effective_deadline()
-            if not may_repeat or tries == TRIES or delay > MOST_PATIENCE or too_late:
+            if not may_repeat or tries >= most or delay > MOST_PATIENCE or too_late:
                 break
             await trio.sleep(delay)
         if answer is None:
@@ -137,6 +141,7 @@ class Transport:
             with trio.move_on_after(math.inf if whole is None else whole, shield=whole is not None):
                 try:
                     request = self._client.build_request(method, url, headers=UNPACKED | headers, content=content)
+                    request.stream = _Body(content)
                     response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
                     try:
                         body = await _read(response)
@@ -162,6 +167,24 @@ class Transport:
         if asked is not None:
             return asked * self._random.uniform(1.0, 1.1)
         return float(min(FIRST_DELAY * 2 ** (tries - 1), MOST_DELAY)) * self._random.uniform(0.5, 1.0)
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of a request. That of httpx is a generator: left open, and warned about, where sending breaks off."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._left = True
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self._left = True
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        self._left = False
+        return self._content
 
 
 async def _read(response: httpx.Response) -> bytes | None:

@@ -67,7 +67,7 @@ class Extent(NamedTuple):
     round: float
 
 
-FULL = Extent(40, 1000, 1024, 1.5, 40.0, 0.2)
+FULL = Extent(40, 1000, 1024, 1.5, 12.0, 0.2)
 QUICK = Extent(6, 20, 64, 0.05, 1.0, 0.0)
 
 # A field of `random_qubo` has a standard deviation of some 29 sqrt(n) in spins.

@@ -7,9 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from http.client import HTTPResponse, RemoteDisconnected
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import httpx
@@ -25,9 +26,13 @@ class ServerProcess:
         http: calls it.
     """
 
-    def __init__(self, data: Path, *options: str, **client: Any) -> None:
+    def __init__(
+        self, data: Path, *options: str, environment: Mapping[str, str] = MappingProxyType({}), **client: Any
+    ) -> None:
         command = [sys.executable, "-m", "gpuqio", "serve", "--port", "0", "--data", str(data), "--engine", "cpu"]
-        self._process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True, env=_environment())
+        self._process = subprocess.Popen(
+            [*command, *options], stderr=subprocess.PIPE, text=True, env=_environment() | dict(environment)
+        )
         assert self._process.stderr is not None
         self.said = self._process.stderr.readline()
         self.url = next((word for word in self.said.split() if "://" in word), "")

@@ -73,20 +73,20 @@ def test_a_bomb_fails_its_job_and_nothing_else(server: ServerProcess, name: str)
 
 
 CUT = b"\x0a" + varint(10**8) + b"\x1a\x02\x12\x00" * 10
+IDS = b"\x0a\x08\x1a\x06\x12" + varint(10**7)
+PUBO = b'{"cost_function":{"type":"pubo","terms":'
 CLAIMS = {
     "a message of ten million terms that has ten": header(size=b"%011o" % len(CUT)) + CUT.ljust(512, b"\0") + END,
     "an archive of 8 GB that has none": header(size=b"77777777777") + END,
-    "a term of 10 MB of variables": gzip.compress(header(size=b"00000000010") + b"\x0a\x08\x1a\x06\x12" + varint(10**7)),
-    "text that is said to go on": gzip.compress(b'{"cost_function":{"type":"ising","terms":[' + b'{"c":1,"ids":[0]},' * 9),
+    "a term of ten million variables": header(size=b"%011o" % len(IDS)) + IDS.ljust(512, b"\0") + END,
+    "text that goes on": PUBO + b"[" + b'{"c":1,"ids":[0]},' * 9,
     "15 MB of lists where a number is wanted": gzip.compress(LISTS[0] + LISTS[1] * (5 * MB) + LISTS[2]),
     "15 MB of lists as a start value": gzip.compress(
-        b'{"cost_function":{"type":"pubo","terms":[],"initial_configuration":{"0":['
-        + LISTS[1] * (5 * MB)
-        + b"0]}}}"
+        PUBO + b'[],"initial_configuration":{"0":[' + LISTS[1] * (5 * MB) + b"0]}}}"
     ),
     "15 MB of brackets": gzip.compress(b'{"x":' + b"[" * (15 * MB)),
-    "a number of 15 MB": gzip.compress(b'{"cost_function":{"type":"pubo","terms":[{"c":' + b"9" * (15 * MB) + b"}]}}"),
-}  # fmt: skip
+    "a number of 15 MB": gzip.compress(PUBO + b'[{"c":' + b"9" * (15 * MB) + b"}]}}"),
+}
 
 
 @pytest.mark.slow

@@ -76,19 +76,18 @@ FEW = ("--exclude-path-regex", "^/v1.0/")
 LONG = pytest.param(("--phases", "coverage,fuzzing", "--max-examples", "60"), marks=pytest.mark.validate)
 
 
-@pytest.mark.parametrize("options", [pytest.param((*FEW, "--phases", "coverage"), marks=pytest.mark.slow), LONG])
+@pytest.mark.parametrize(
+    "options", [pytest.param((*FEW, "--phases", "fuzzing", "--max-examples", "5"), marks=pytest.mark.slow), LONG]
+)
 def test_a_server_that_knows_nothing_answers_as_described(tmp_path: Path, options: tuple[str, ...]) -> None:
     with ServerProcess(tmp_path / "data") as server:
         found = fuzz(server.url, tmp_path, *options, known={})
         assert found.status == 0, found.said
         assert server.terminate() == (0, "")
-    assert len(found.answers) > 60
-    assert {status for _, status in found.answers} >= {200, 201, 400, 403, 404, 405}
+    assert {status for _, status in found.answers} >= {200, 400, 403, 404}
 
 
-@pytest.mark.parametrize(
-    "options", [pytest.param((*FEW, "--phases", "fuzzing", "--max-examples", "4"), marks=pytest.mark.slow), LONG]
-)
+@pytest.mark.parametrize("options", [pytest.param((*FEW, "--phases", "coverage"), marks=pytest.mark.slow), LONG])
 def test_a_server_with_jobs_and_blobs_answers_as_described(tmp_path: Path, options: tuple[str, ...]) -> None:
     with ServerProcess(tmp_path / "data") as server:
         container = server.container("abc")
@@ -104,6 +103,7 @@ def test_a_server_with_jobs_and_blobs_answers_as_described(tmp_path: Path, optio
     workspace = (
         "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Quantum/workspaces/{workspace}"
     )
+    assert {status for _, status in found.answers} >= {400, 403, 405, 409}
     assert found.answers >= {
         (f"GET {workspace}/jobs/{{job}}", 200),
         (f"PATCH {workspace}/jobs/{{job}}", 200),

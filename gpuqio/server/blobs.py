@@ -164,7 +164,7 @@ def _read_block_list(text: bytes) -> list[str]:
     """
     found = _LIST.fullmatch(text)
     place, end = found.span(1) if found else (0, 0)
-    blocks = []
+    blocks: list[str] = []
     while found and place < end and len(blocks) < MOST_BLOCKS:
         found = _BLOCK.match(text, place, end)
         if found:

@@ -11,6 +11,7 @@ from os import PathLike
 from typing import Any, Protocol, Self, TypeVar
 
 from gpuqio import npz, qio_json, qio_protobuf
+from gpuqio.archives import is_archive
 from gpuqio.errors import InvalidProblem
 from gpuqio.term_store import TermList
 
@@ -98,7 +99,7 @@ class ProblemForms(ABC):
         """
         if isinstance(input_problem, (str, bytes, bytearray, memoryview)):
             data = input_problem if isinstance(input_problem, str) else qio_json.inflate(bytes(input_problem))
-            if isinstance(data, str) or not qio_protobuf.is_archive(data):
+            if isinstance(data, str) or not is_archive(data):
                 return cls.from_json(data, name)
             return cls._of(qio_protobuf.decode_archive(data), name, ContentType.protobuf)
         return cls.from_proto(input_problem, name)

@@ -26,6 +26,11 @@ from gpuqio.terms import MAX_FLOAT, MAX_ID, SlcTerm, Term
 __all__ = ["MAX_BYTES", "Document", "decode", "encode", "encode_terms", "inflate", "read_variable"]
 
 MAX_BYTES = 1 << 32  # of inflated text: a hundred million terms
+# What is inflated more than so many times is a bomb, not a problem (those are about ten), except that a little of
+# anything is taken.
+_MAX_RATIO, _ANY_RATIO_BYTES = 100, 1 << 24
+_EXPLAINED = 1 << 20  # bytes of text that is read a second time, with less care, to say what is wrong in it
+_LONGEST_START = 32  # characters of a start value
 _CHUNK = 1 << 16  # terms written at one time
 
 _Id = Annotated[int, Meta(ge=0, le=MAX_ID)]
@@ -57,7 +62,7 @@ class _CostFunction(Struct):
     version: str = "1.0"
     terms: list[_Term] = []
     terms_slc: list[_SlcTerm] = []
-    initial_configuration: dict[str, Any] | None = None
+    initial_configuration: dict[str, msgspec.Raw] | None = None  # not Any, which can take much memory
 
 
 class _Metadata(Struct):
@@ -121,11 +126,11 @@ def inflate(data: bytes, bound: int | None = None) -> bytes:
     """`data`, inflated if it begins as gzip does.
 
     Raises:
-        InvalidProblem: it is broken, or beyond `bound` bytes, by default `MAX_BYTES`.
+        InvalidProblem: it is broken, or a bomb, or beyond `bound` bytes, by default `MAX_BYTES`.
     """
     if not data.startswith(b"\x1f\x8b"):
         return data
-    bound = MAX_BYTES if bound is None else bound
+    bound = min(MAX_BYTES if bound is None else bound, max(_MAX_RATIO * len(data), _ANY_RATIO_BYTES))
     pieces: list[bytes] = []
     room = bound
     while data:
@@ -190,7 +195,9 @@ def read_variable(key: str) -> int:
     )
 
 
-def _read_start(key: str, value: object) -> int:
+def _read_start(key: str, raw: msgspec.Raw) -> int:
+    text = memoryview(raw)
+    value = bytes(text[:_LONGEST_START]) if len(text) > _LONGEST_START else msgspec.json.decode(text)
     if type(value) is int:
         return value
     field = f"cost_function.initial_configuration.{key}"
@@ -215,6 +222,7 @@ def _write_terms(block: TermBlock) -> Iterator[bytes]:
 def _bad_field(message: str, text: bytes) -> InvalidProblem:
     """The error for valid JSON with a wrong part; msgspec says where as ``... - at `$.cost_function.type```."""
     reason, _, place = message.partition(" - at ")
+    reason = reason[:200]  # it may quote
     field = place.strip("`").removeprefix("$").removeprefix(".")
     missing = re.search(r"missing required field `(\w+)`", reason)
     if missing:
@@ -223,12 +231,16 @@ def _bad_field(message: str, text: bytes) -> InvalidProblem:
     kind = InvalidTerm if "[" in field else MissingField if missing or field == "cost_function.type" else InvalidProblem
     if missing:
         return kind(f"{field} is missing.", field=field, code="AZQ102")
+    if len(text) > _EXPLAINED:
+        return kind(f"{field or 'The problem'}: {reason}.", field=field, code="AZQ103")
     value = _value_at(text, field)
     return kind(f"{field or 'The problem'}: {reason}; found {value}.", field=field, value=value, code="AZQ103")
 
 
 def _bad_json(message: str, text: bytes) -> InvalidProblem:
     """The error for what is not JSON: NaN and infinities, which other writers let pass, are found and named."""
+    if len(text) > _EXPLAINED:
+        return InvalidProblem(f"This is not JSON: {message}.", code="AZQ105")
     if b"NaN" in text or b"Infinity" in text:
         for field, value in _numbers(_loads(text)):
             if not math.isfinite(value):

@@ -21,24 +21,23 @@ import struct
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from gpuqio.archives import plain_files
 from gpuqio.errors import InvalidProblem
 from gpuqio.qio_json import MAX_BYTES, Document, inflate, read_variable
 from gpuqio.term_store import TermBlock, freeze_block
 from gpuqio.varints import VARINT, decode_varints, encode_varints, read_varint, varint, weave
 
-__all__ = ["archive", "decode", "decode_archive", "encode", "is_archive"]
+__all__ = ["archive", "decode", "decode_archive", "encode"]
 
 TERMS_A_PART = 1000
 MAX_TERMS = 1 << 28
 TYPES = ("pubo", "ising")
 
 _FIXED64, _BYTES, _FIXED32 = 1, 2, 5
-_TAR_MAGIC = slice(257, 262)
 _DOUBLE = struct.Struct("<d")
 
 
@@ -78,32 +77,13 @@ def archive(parts: Iterable[bytes]) -> bytes:
     return gzip.compress(data.getvalue(), compresslevel=6, mtime=0)
 
 
-def is_archive(data: bytes) -> bool:
-    """Whether inflated data is a tar archive."""
-    return data[_TAR_MAGIC] == b"ustar"
-
-
 def decode_archive(data: bytes, bound: int = MAX_BYTES) -> Document:
     """Read an archive, gzipped or not.
 
     Raises:
         InvalidProblem: it is none, or broken, or inflates to more than `bound` bytes; or see `decode`.
     """
-    try:
-        with tarfile.open(fileobj=io.BytesIO(inflate(data, bound)), mode="r:") as tar:
-            return decode(map(partial(_member, tar), tar))
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
-        if isinstance(error, InvalidProblem):
-            raise
-        raise InvalidProblem(f"The tar archive is broken: {error}.", code="AZQ105") from None
-
-
-def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    # A link, or a sparse file, makes much of little.
-    file = tar.extractfile(member) if member.isreg() and not member.issparse() else None
-    if file is None:
-        raise InvalidProblem(f"{member.name!r} in the tar archive is not a plain file.", code="AZQ105")
-    return file.read()
+    return decode(plain_files(inflate(data, bound)))
 
 
 @dataclass(slots=True)

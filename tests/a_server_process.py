@@ -7,13 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
+from http.client import HTTPResponse, RemoteDisconnected
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import httpx
 
-from tests.a_server import OLD, WORKSPACE
+from tests.a_server import OLD, WORKSPACE, blob_uri
 
 
 class ServerProcess:
@@ -24,9 +26,13 @@ class ServerProcess:
         http: calls it.
     """
 
-    def __init__(self, data: Path, *options: str, **client: Any) -> None:
+    def __init__(
+        self, data: Path, *options: str, environment: Mapping[str, str] = MappingProxyType({}), **client: Any
+    ) -> None:
         command = [sys.executable, "-m", "gpuqio", "serve", "--port", "0", "--data", str(data), "--engine", "cpu"]
-        self._process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True, env=_environment())
+        self._process = subprocess.Popen(
+            [*command, *options], stderr=subprocess.PIPE, text=True, env=_environment() | dict(environment)
+        )
         assert self._process.stderr is not None
         self.said = self._process.stderr.readline()
         self.url = next((word for word in self.said.split() if "://" in word), "")
@@ -44,6 +50,46 @@ class ServerProcess:
         with socket.create_connection((url.host, url.port)) as connection:
             connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
             self.kill()
+
+    def put_problem(self, container: str, name: str, data: bytes, **headers: str) -> str:
+        """Upload a blob into a container that is there; its URI without a signature."""
+        uri = blob_uri(container, name)
+        assert self.http.put(uri, content=data, headers=headers).status_code == 201
+        return uri.partition("?")[0]
+
+    def container(self, name: str) -> str:
+        """A container that is there, as a URI with a signature."""
+        uri = str(self.call("POST", "/storage/sasUri", json={"containerName": name}).json()["sasUri"])
+        assert self.http.put(f"{uri}&restype=container").status_code in (201, 409)
+        return uri
+
+    def solved(self, job_id: str, message: dict[str, Any]) -> dict[str, Any]:
+        """Put a job, wait for its end, and get it."""
+        assert self.call("PUT", f"/jobs/{job_id}", json=message).status_code == 200
+        while (told := self.call("GET", f"/jobs/{job_id}").json())["status"] in ("Waiting", "Executing"):
+            pass
+        return dict(told)
+
+    def raw(self, request: bytes, *, then_hang_up: bool = False) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the answer to bytes that no HTTP client would send; status 0 for none."""
+        url = httpx.URL(self.url)
+        with socket.create_connection((url.host, url.port), timeout=60) as connection:
+            connection.sendall(request)
+            if then_hang_up:
+                connection.shutdown(socket.SHUT_WR)
+            answer = HTTPResponse(connection)
+            try:
+                answer.begin()
+            except RemoteDisconnected:
+                return 0, {}, b""
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+
+    @property
+    def peak_memory(self) -> int:
+        """The most bytes that it has had in memory."""
+        said = Path(f"/proc/{self._process.pid}/status").read_text()
+        (line,) = (line for line in said.splitlines() if line.startswith("VmHWM:"))
+        return 1024 * int(line.split()[1])
 
     def kill(self) -> None:
         """Stop it at once, wherever it is."""

@@ -20,7 +20,7 @@ LAYERS = [
     ["errors"],
     ["terms"],
     ["term_store"],
-    ["configurations", "evaluation", "matrices", "npz", "qio_json", "result", "shapes", "varints"],
+    ["archives", "configurations", "evaluation", "matrices", "npz", "qio_json", "result", "shapes", "varints"],
     ["qio_protobuf"],
     ["problem_forms"],
     ["problem"],

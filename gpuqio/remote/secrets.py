@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import NoReturn
 
-__all__ = ["Secret", "bare", "quieten", "scrub"]
+__all__ = ["Secret", "Unpickled", "bare", "quieten", "scrub"]
 
 HIDDEN = "***"
 
@@ -68,6 +68,15 @@ def scrub(text: str, secrets: Iterable[Secret] = ()) -> str:
         if secret:
             text = text.replace(secret.reveal(), HIDDEN)
     return _PAIR.sub(rf"\1{HIDDEN}", _BEARER.sub(HIDDEN, _QUERY.sub(f"?{HIDDEN}", text)))
+
+
+class Unpickled:
+    """A class whose objects have secrets: they are not pickled."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"A {type(self).__name__} has secrets, and is not pickled.")
 
 
 class _Scrubbing(logging.Filter):

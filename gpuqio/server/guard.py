@@ -9,13 +9,14 @@ import re
 import stat
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import trio
 
 from gpuqio.errors import InvalidParameter
 from gpuqio.remote.protocol import API_KEY_HEADER
+from gpuqio.remote.secrets import Unpickled
 from gpuqio.server.refusal import Refusal
 
 __all__ = ["Guard", "Throttle", "is_loopback", "read_keys"]
@@ -80,7 +81,7 @@ class Throttle:
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(Unpickled):
     """Lets calls through, or raises `Refusal`.
 
     Attributes:
@@ -90,14 +91,14 @@ class Guard:
             would otherwise be open to web pages too, whose names may be given any address.
     """
 
-    keys: tuple[str, ...]
+    keys: tuple[str, ...] = field(repr=False)
     throttle: Throttle
     local_only: bool = False
 
     def admit(self, peer: str, headers: Mapping[str, str], *, needs_key: bool) -> None:
         """Let a call through. 429 if its key or its peer has made too many, 401 if it has no key, 403 by its name."""
         key = self._key(headers) if self.keys and needs_key else ""
-        if wait := self.throttle.take(f"key {key}" if key else f"peer {peer}"):
+        if wait := self.throttle.take(f"key {self.keys.index(key)}" if key else f"peer {peer}"):
             raise Refusal(429, "TooManyRequests", "There were too many calls; make fewer a second.", retry_after=wait)
         host = headers.get("host", "")
         if self.local_only and not is_loopback(re.sub(r":\d+$", "", host).strip("[]")):

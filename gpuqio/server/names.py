@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote
 
@@ -12,6 +12,7 @@ from gpuqio.blob_files import check_blob_name, check_container_name
 from gpuqio.errors import InputError
 from gpuqio.remote.protocol import WorkspaceName
 from gpuqio.remote.sas import sign
+from gpuqio.remote.secrets import Unpickled
 from gpuqio.server.refusal import Refusal
 
 __all__ = ["ACCOUNT", "BLOB_URI", "JOB_ID", "LONGEST_JOB_ID", "Addresses", "account_of", "job_container"]
@@ -37,7 +38,7 @@ def job_container(job_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
+class Addresses(Unpickled):
     """The blobs of a workspace, as a client can reach them.
 
     Attributes:
@@ -48,7 +49,7 @@ class Addresses:
 
     base: str
     account: str
-    key: bytes
+    key: bytes = field(repr=False)
 
     def signed(self, container: str, blob: str | None, permissions: str) -> str:
         """The URI of a container or a blob that whoever has it may use for `VALID`."""

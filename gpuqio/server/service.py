@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.requests import Request
 
 from gpuqio.backend import Backend
 from gpuqio.blob_files import BlobFiles
+from gpuqio.remote.secrets import Unpickled
 from gpuqio.server.guard import Guard
 from gpuqio.server.limits import Limits
 from gpuqio.server.names import Addresses
@@ -19,7 +20,7 @@ __all__ = ["Service"]
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class Service(Unpickled):
     """A server without its sockets.
 
     Attributes:
@@ -34,7 +35,7 @@ class Service:
     """
 
     root: Path
-    key: bytes
+    key: bytes = field(repr=False)
     limits: Limits
     guard: Guard
     store: Store

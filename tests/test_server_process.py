@@ -49,7 +49,7 @@ def test_a_request_on_its_way_is_answered_before_the_server_stops(tmp_path: Path
             while not list(tmp_path.glob("blobs/*/.new/*")):  # until it is being written
                 pass
             server.signal()
-            with contextlib.suppress(ConnectionRefusedError):
+            with contextlib.suppress(ConnectionRefusedError, ConnectionResetError):
                 while True:  # until it listens no more
                     socket.create_connection((url.host, url.port or 0)).close()
             connection.sendall(b"half")

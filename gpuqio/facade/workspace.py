@@ -198,7 +198,11 @@ class BaseWorkspace(Requests):
 
     def _reach(self) -> Backend:
         """The backend, as seen from the current trio run."""
+        backend = self._find_backend()
         self._reached = True
+        return backend
+
+    def _find_backend(self) -> Backend:
         if self._remote:
             from gpuqio.remote.place import remote_backend
 

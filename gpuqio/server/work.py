@@ -64,13 +64,27 @@ def read_work(item: Item, files: BlobFiles, limits: Limits) -> Work:
 def _read_problem(item: Item, files: BlobFiles, limits: Limits) -> Problem:
     container, _, blob = (item.input or "").partition("/")
     try:
-        with files.reading(container, blob) as (file, _):
+        with files.reading(container, blob) as (file, properties):
             data = inflate(file.read(limits.problem_bytes + 1), limits.problem_bytes)
     except BlobNotFound:
         raise InvalidProblem("There is no blob at inputDataUri.", field="inputDataUri", code="AZQ102") from None
     if data.startswith(GZIP):
         raise InvalidProblem("The problem is gzipped twice.", field="inputDataUri", code="AZQ105")
-    return Problem.deserialize(data)
+    problem = Problem.deserialize(data)
+    _check_number(properties.metadata.get("num_terms"), problem)
+    return problem
+
+
+def _check_number(said: str | None, problem: Problem) -> None:
+    """Raise `InvalidProblem` where a `StreamingProblem` said that it has more or fewer terms than have arrived."""
+    found = len(problem.term_arrays().offsets) - 1
+    if said is not None and said != str(found):
+        raise InvalidProblem(
+            f"The problem's metadata says num_terms={said[:20]!r}, and it has {found} terms. Upload it again.",
+            field="num_terms",
+            value=said,
+            code="AZQ105",
+        )
 
 
 def write_result(item: Item, result: Result, files: BlobFiles, container: str) -> None:

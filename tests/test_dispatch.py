@@ -1,9 +1,7 @@
-"""Dispatch: what policies decide, and that jobs, wherever they go, end once and leave nothing running."""
+"""Jobs over two places end once, wherever they go, and leave nothing running."""
 
 from __future__ import annotations
 
-import math
-import pickle
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -11,14 +9,11 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import uuid1
 
-import numpy as np
 import pytest
 import trio
 import trio.testing
 
-import gpuqio
-from gpuqio.backend import Backend, Blob, Envelope, JobError, Statistics, Status
-from gpuqio.batch_result import BatchResult
+from gpuqio.backend import Backend, Blob, Envelope, JobError, Status
 from gpuqio.dispatch import (
     Account,
     Breaker,
@@ -31,135 +26,16 @@ from gpuqio.dispatch import (
     Race,
     RemoteOnly,
     Spent,
-    View,
 )
-from gpuqio.dispatch.account import price
-from gpuqio.dispatch.decision import FIRST_REST, LONGEST_REST
-from gpuqio.engines.cpu import CpuEngine
+from gpuqio.dispatch.decision import FIRST_REST
 from gpuqio.errors import BackendUnavailable, InvalidParameter, JobNotFound, RemoteError
-from gpuqio.optimization import Problem, ProblemType, Term
-from gpuqio.remote.protocol import CostEstimate
+from gpuqio.optimization import Problem, Term
 from gpuqio.scheduler.local import LocalBackend
 from gpuqio.scheduler.loop import Scheduler
-from gpuqio.solvers import SimulatedAnnealing
-from gpuqio.trio import Workspace
-from tests.fake_backend import FakeBackend
 from tests.fake_engine import FakeEngine, a_request, a_scheduler
 from tests.fake_remote import FakeLocal, FakeRemote
 
 Clock = trio.testing.MockClock
-
-IDLE = Statistics(
-    workers=2, busy=0, waiting=0, max_waiting=100, submitting=0, executing=0, succeeded=0, failed=0, cancelled=0
-)
-BUSY = replace(IDLE, busy=2, waiting=6, executing=2, predicted_wait=5.0)
-
-
-def a_view(local: Statistics = IDLE, **more: Any) -> View:
-    return View(now=100.0, local=local, remote=IDLE, **more)
-
-
-# Decisions: no I/O.
-
-
-def test_local_only_and_remote_only_are_what_they_say() -> None:
-    assert LocalOnly().decide(a_view(BUSY)) is Place.LOCAL
-    assert RemoteOnly().decide(a_view()) is Place.REMOTE
-    assert RemoteOnly().decide(a_view(breaker=Breaker(3, 1e9))) is Place.REMOTE
-    assert RemoteOnly(Budget(jobs=5)).decide(a_view(spent=Spent(jobs=5))) is Place.LOCAL
-    assert RemoteOnly(Budget(jobs=5)).decide(a_view(spent=Spent(jobs=5), portable=False)) is Place.REMOTE
-
-
-@pytest.mark.parametrize(
-    ("local", "place"),
-    [
-        (IDLE, Place.LOCAL),
-        (BUSY, Place.REMOTE),
-        (replace(BUSY, predicted_wait=4.0), Place.LOCAL),
-        (replace(IDLE, waiting=100), Place.REMOTE),
-        (replace(IDLE, submitting=1), Place.REMOTE),
-    ],
-)
-def test_work_overflows_when_it_would_wait_too_long_or_finds_no_room(local: Statistics, place: Place) -> None:
-    assert Overflow(max_wait=4.0).decide(a_view(local)) is place
-
-
-@pytest.mark.parametrize(("policy", "place"), [(Overflow(0), Place.REMOTE), (Race(), Place.BOTH)])
-def test_a_remote_that_may_not_be_used_is_not(policy: Policy, place: Place) -> None:
-    assert policy.decide(a_view(BUSY)) is place
-    assert policy.decide(a_view(BUSY, portable=False)) is Place.LOCAL
-    assert policy.decide(a_view(BUSY, breaker=Breaker(1, 100.1))) is Place.LOCAL
-    assert policy.decide(a_view(BUSY, breaker=Breaker(1, 100.0))) is place
-    assert policy.decide(a_view(BUSY, breaker=Breaker(1, 100.0), out=1)) is Place.LOCAL
-    assert policy.decide(a_view(BUSY, out=1)) is place
-    bound = replace(cast(Any, policy), budget=Budget(jobs=10, seconds=60, cost=2.5))
-    assert bound.decide(a_view(BUSY, spent=Spent(9, 59.9, 2.4))) is place
-    assert bound.decide(a_view(BUSY, spent=Spent(jobs=6), jobs=4)) is place
-    assert bound.decide(a_view(BUSY, spent=Spent(jobs=7), jobs=4)) is Place.LOCAL
-    for spent in (Spent(10, 0, 0), Spent(0, 60, 0), Spent(0, 0, 2.5)):
-        assert bound.decide(a_view(BUSY, spent=spent)) is Place.LOCAL
-
-
-def test_so_much_work_is_wanted_ahead_that_the_wait_can_come_to_its_bound() -> None:
-    assert Overflow(10.0).ahead(BUSY) == 16  # 8 jobs make 5 seconds
-    assert Overflow(1e6).ahead(BUSY) == 256
-    assert Overflow(10.0).ahead(IDLE) == Overflow(math.inf).ahead(BUSY) == 0
-    assert Race().ahead(BUSY) == RemoteOnly().ahead(BUSY) == LocalOnly().ahead(BUSY) == 0
-
-
-def test_a_breaker_rests_longer_each_time_and_counts_an_outage_once() -> None:
-    breaker, now, rests = Breaker(), 0.0, []
-    for _ in range(12):
-        breaker = breaker.failed(now)
-        assert breaker.failed(now + 0.5) is breaker  # of a job that was under way
-        assert not breaker.allows(breaker.until - 1e-6, out=0)
-        rests.append(breaker.until - now)
-        now = breaker.until
-    assert rests[:4] == [FIRST_REST, 2 * FIRST_REST, 4 * FIRST_REST, 8 * FIRST_REST]
-    assert rests[-1] == LONGEST_REST
-    assert breaker.allows(now, out=0)
-    assert not breaker.allows(now, out=1)  # one job tries it first
-
-
-@pytest.mark.parametrize(
-    ("make", "field"),
-    [
-        (lambda: Overflow(-1.0), "max_wait"),
-        (lambda: Overflow(math.nan), "max_wait"),
-        (lambda: Overflow(cast(Any, "5")), "max_wait"),
-        (lambda: Budget(jobs=-1), "jobs"),
-        (lambda: Budget(jobs=cast(Any, 1.5)), "jobs"),
-        (lambda: Budget(seconds=-0.1), "seconds"),
-        (lambda: Budget(cost=cast(Any, True)), "cost"),
-    ],
-)
-def test_what_makes_no_sense_is_refused_by_name(make: Any, field: str) -> None:
-    with pytest.raises(InvalidParameter, match=f"found {field}=") as caught:
-        make()
-    assert caught.value.field == field
-
-
-def test_policies_are_values() -> None:
-    for policy in (LocalOnly(), RemoteOnly(), Overflow(3.0, Budget(cost=1.0)), Race(Budget(jobs=2))):
-        assert pickle.loads(pickle.dumps(policy)) == policy
-        assert hash(policy) == hash(replace(policy))
-
-
-@pytest.mark.parametrize(
-    ("estimate", "total"),
-    [
-        (None, 0.0),
-        (CostEstimate(currency_code="USD", estimated_total=0.25), 0.25),
-        (CostEstimate(), 0.0),
-        ({"currencyCode": "USD", "estimatedTotal": 1.5}, 1.5),
-        ({}, 0.0),
-    ],
-)
-def test_the_price_of_a_job(estimate: Any, total: float) -> None:
-    assert price(estimate) == total
-
-
-# Over two places.
 
 
 @dataclass
@@ -600,79 +476,3 @@ async def test_ended_jobs_hold_no_problems_and_are_forgotten_in_time(
         assert list(places.backend._jobs) == ["2", "3", "4"]
         assert all(job.request.work.problems == () for job in places.backend._jobs.values())
         assert places.backend.get("0").status is Status.Succeeded  # the place knows
-
-
-# A batch over two places.
-
-
-async def test_a_batch_keeps_as_much_in_work_as_is_wanted_by_now(
-    autojump_clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    backend = FakeBackend(held=True)
-    less = backend.statistics()
-    monkeypatch.setattr(backend, "statistics", lambda: replace(less, workers=3 if len(backend.requests) > 1 else 1))
-    problem = Problem("p", [Term(c=1.0, indices=[0, 1])], problem_type=ProblemType.ising)
-    with trio.move_on_after(1):
-        await Workspace(backend=cast(Backend, backend)).solve_many([problem] * 1_000, SOLVER)
-    assert len(backend.requests) == 6
-
-
-SOLVER = SimulatedAnnealing(sweeps=20, restarts=8, seed=11)
-
-
-@pytest.fixture(scope="module")
-def batch() -> tuple[list[Problem], BatchResult]:
-    """2,000 problems, and what one machine makes of them."""
-    rng = np.random.default_rng(7)
-    pairs = [[i, j] for i in range(6) for j in range(i)]
-
-    def terms() -> list[Term]:
-        return [Term(c=float(c), indices=pair) for c, pair in zip(rng.integers(1, 10, len(pairs)), pairs, strict=True)]
-
-    problems = [Problem(str(number), terms(), problem_type=ProblemType.ising) for number in range(2_000)]
-    with gpuqio.Workspace() as workspace:
-        return problems, workspace.solve_many(problems, SOLVER)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("policy", "count", "dies"),
-    [
-        (Overflow(0.0), 2_000, False),
-        (Overflow(0.0), 800, True),
-        (Race(), 500, False),
-        (Race(), 500, True),
-        (RemoteOnly(), 500, False),
-    ],
-)
-async def test_a_batch_over_two_places_has_the_answers_of_one(
-    policy: Policy, count: int, dies: bool, batch: tuple[list[Problem], BatchResult]
-) -> None:
-    problems, alone = batch[0][:count], batch[1]
-    local, inner = LocalBackend(CpuEngine(), workers=1), LocalBackend(CpuEngine(), workers=1)
-    remote = FakeRemote(inner, latency=0.0)
-    backend = policy.over(cast(Backend, local), cast(Backend, remote))
-    async with trio.open_nursery() as nursery:
-        await nursery.start(local.run)
-        await nursery.start(inner.run)
-
-        async def kill() -> None:
-            while len(remote.requests) < 3:
-                await trio.testing.wait_all_tasks_blocked()
-                await trio.lowlevel.checkpoint()
-            remote.dead = True
-
-        if dies:
-            nursery.start_soon(kill)
-        together = await Workspace(backend=backend).solve_many(problems, SOLVER)
-        nursery.cancel_scope.cancel()
-    assert len(together) == count
-    assert np.array_equal(together.costs, alone.costs[:count])
-    for place in range(count):
-        assert together[place].configuration == alone[place].configuration
-    assert isinstance(backend, DispatchBackend)
-    said = backend.statistics()
-    assert said.sent >= 3
-    assert (backend._runner.breaker.failures > 0) == dies
-    assert (said.returned > 0) == (dies and isinstance(policy, Overflow))
-    assert remote.running == []

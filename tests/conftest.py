@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import signal
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from tests.flavours import run, space, spaces
 __all__ = ["run", "space", "spaces"]  # fixtures
 
 os.environ["GPUQIO_ENGINE"] = "cpu"
+
+# A background job of a script inherits that Ctrl-C is ignored, and tests that press it would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("gpuqio", derandomize=True, deadline=None)
 settings.load_profile("gpuqio")

@@ -113,6 +113,7 @@ async def test_waiting_for_a_token_can_be_cancelled() -> None:
         nursery.start_soon(Bearer(Slow()).headers)
         await trio.to_thread.run_sync(began.wait)
         nursery.cancel_scope.cancel()
+    assert nursery.cancel_scope.cancelled_caught
     release.set()
 
 

@@ -48,7 +48,8 @@ class BaseWorkspace(Requests):
             ``Workspaces/...``; overrides them.
         location: region of the workspace; spaces and capitals do not matter.
         credential: an object with ``get_token(*scopes)``, as azure-identity's, or one with an API key as ``key``. None:
-            the file that ``AZURE_QUANTUM_TOKEN_FILE`` names, else what azure-identity finds. Not used on this machine.
+            the file that ``AZURE_QUANTUM_TOKEN_FILE`` names; else Azure is asked with what azure-identity finds, and
+            another server as nobody. Not used on this machine.
         user_agent: what the program calls itself to a service.
         threads: run at most so many slices of this workspace's work at once; None for all the machine has, or
             what the environment variable ``GPUQIO_THREADS`` says.

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from gpuqio.backend import Status
+from gpuqio.errors import InvalidParameter
 from gpuqio.remote.secrets import scrub
 
 __all__ = [
@@ -66,8 +67,13 @@ STATUSES = {
 CANCELLING = frozenset({"CancellationRequested", "Cancelling"})
 
 
+def _always(text: str) -> Any:
+    """A field that is written even where it has this, its default: the service tells jobs from sessions by it."""
+    return msgspec.field(default_factory=lambda: text)
+
+
 class Message(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """A JSON object of the protocol. What has its default is left out, except where a service always writes it."""
+    """A JSON object of the protocol. What has its default is left out, unless it is `_always` written."""
 
     def __repr__(self) -> str:
         """What is not None, without signatures."""
@@ -98,7 +104,7 @@ class JobMessage(Message):
     provider_id: str
     target: str
     id: str | None = None
-    item_type: str = "Job"
+    item_type: str = _always("Job")
     container_uri: str | None = None
     input_data_uri: str | None = None
     input_data_format: str | None = None
@@ -128,8 +134,8 @@ class SessionMessage(Message):
     provider_id: str
     target: str
     id: str | None = None
-    item_type: str = "Session"
-    job_failure_policy: str = "Abort"
+    item_type: str = _always("Session")
+    job_failure_policy: str = _always("Abort")
     status: str | None = None
     creation_time: datetime | None = None
     end_execution_time: datetime | None = None
@@ -202,14 +208,18 @@ class Page(msgspec.Struct, Generic[Item], rename="camel", kw_only=True):
 
 
 def encode(message: Any) -> bytes:
-    """The JSON of a message. What NumPy counts in is written as the numbers it is."""
+    """The JSON of a message. What NumPy counts in is written as the numbers it is; `InvalidParameter` for the rest."""
     return msgspec.json.encode(message, enc_hook=_plain)
 
 
 def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
-    raise NotImplementedError(f"A {type(value).__name__} can't be sent.")
+    raise InvalidParameter(
+        f"A {type(value).__name__} can't be sent as JSON; parameters are numbers, texts, lists and dicts of them.",
+        field="input_params",
+        value=value,
+    )
 
 
 M = TypeVar("M")

@@ -188,7 +188,7 @@ class Statistics:
         executing: jobs begun and not ended.
         succeeded, failed, cancelled: jobs ended so, since the backend was made.
         predicted_wait: seconds until a job submitted now would begin. An estimate, from how long recent jobs took; 0.0
-            where a worker is free, and where nothing is known.
+            where a worker is free and nobody waits, and where nothing is known.
     """
 
     workers: int

@@ -192,10 +192,12 @@ class BlobFiles:
         with self._scratch() as (path, file):
 
             def put() -> None:
-                folder = self._blocks(self._existing(container), name)
+                here = self._existing(container)
+                folder = self._blocks(here, name)
                 folder.mkdir(exist_ok=True)
                 file.flush()
                 path.replace(folder / _digest(block_id))
+                os.utime(here)  # something was put into it, see `containers_before`
 
             yield file, put
 

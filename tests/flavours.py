@@ -76,10 +76,16 @@ class Key:
     key = KEY
 
 
+def with_place(workspace: Any, **changes: Any) -> None:
+    """Change what a remote workspace knows of its place, in all of its flavours."""
+    core = getattr(workspace, "_core", workspace)
+    workspace._place = core._place = replace(workspace._place, **changes)
+
+
 def azure(run: Any, spaces: list[Any], service: FakeAzure, **more: Any) -> Any:
     """A workspace at a service in memory."""
     workspace = run.module.Workspace("0a1b", "group", "space", location="West US", credential=Key(), **more)
-    workspace._places[None] = replace(workspace._place(), open_client=lambda: open_client(service))
+    with_place(workspace, open_client=lambda: open_client(service))
     spaces.append(workspace)
     return workspace
 

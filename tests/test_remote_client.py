@@ -198,7 +198,7 @@ async def test_it_says_what_it_is(autojump_clock: MockClock) -> None:
         assert request.headers["x-ms-client-request-id"]
 
     client = client_of(FakeAzure(before=note))
-    own = Client(client.endpoint, WORKSPACE, client.transport, ApiKey(Secret(KEY)), user_agent="mine")
+    own = Client(client.endpoint, WORKSPACE, client.transport, ApiKey(Secret(KEY)), user_agent=lambda: "mine")
     await client.jobs()
     await own.jobs()
     assert agents[0].startswith("gpuqio Python/3.")

@@ -21,7 +21,7 @@ from gpuqio.target import Target
 from gpuqio.trio import Workspace
 from tests.fake_azure import KEY, FakeAzure
 from tests.fake_backend import FakeBackend
-from tests.flavours import Aio, Blocking, Key, Trio, azure
+from tests.flavours import Aio, Blocking, Key, Trio, azure, with_place
 
 RESOURCE_ID = "/subscriptions/0a1b/resourceGroups/group/providers/Microsoft.Quantum/Workspaces/space"
 IDS: dict[str, Any] = {"subscription_id": "0a1b", "resource_group": "group", "name": "space"}
@@ -37,7 +37,7 @@ def three() -> Problem:
 
 
 def url(workspace: Any) -> str:
-    return str(workspace._place().endpoint.url)
+    return str(workspace._place.endpoint.url)
 
 
 @pytest.mark.parametrize("ids", [{"resource_id": RESOURCE_ID}, {"resource_id": RESOURCE_ID.lower()}, IDS])
@@ -78,7 +78,7 @@ def test_an_unknown_version_is_refused() -> None:
 def test_a_connection_string_has_it_all(run: Any, spaces: list[Any]) -> None:
     workspace = run.module.Workspace.from_connection_string(CONNECTION, user_agent="me")
     service = FakeAzure(polls=0)
-    workspace._places["me"] = replace(workspace._place(), open_client=lambda: open_client(service))
+    with_place(workspace, open_client=lambda: open_client(service))
     spaces.append(workspace)
     assert run(Tabu(workspace).optimize(three()))["cost"] == -17.0
     with pytest.raises(InvalidParameter, match="lacks apikey") as caught:
@@ -89,7 +89,9 @@ def test_a_connection_string_has_it_all(run: Any, spaces: list[Any]) -> None:
 def test_only_who_has_nowhere_else_to_turn_is_patient() -> None:
     policies = {None: True, RemoteOnly(): True, Overflow(1.0): False, Race(): False}
     for policy, patient in policies.items():
-        assert Workspace(**IDS, location="westus", dispatch=policy)._place().patient is patient
+        place = Workspace(**IDS, location="westus", dispatch=policy)._place
+        assert place is not None
+        assert place.patient is patient
 
 
 @pytest.mark.parametrize("backend", ["argument", "environment"])
@@ -198,7 +200,7 @@ def test_nothing_shows_a_credential(run: Any, spaces: list[Any]) -> None:
 
     workspace = run.module.Workspace(**IDS, location="westus", credential=Planted(), storage=ACCOUNT, user_agent="me")
     assert (workspace.credentials.key, workspace.storage) == ("planted-secret", ACCOUNT)
-    shown = [repr(workspace), repr(workspace._place()), str(pickle.dumps(workspace))]
+    shown = [repr(workspace), repr(workspace._place), str(pickle.dumps(workspace))]
     assert not any(secret in text for text in shown for secret in ("planted-secret", "cGxhbnRlZC1rZXk", "planted-key"))
     again = pickle.loads(pickle.dumps(workspace))
     assert type(again) is type(workspace)
@@ -210,7 +212,7 @@ def test_nothing_shows_a_credential(run: Any, spaces: list[Any]) -> None:
 
 def test_a_wrong_key_is_refused_in_words(run: Any, spaces: list[Any]) -> None:
     workspace = azure(run, spaces, FakeAzure())
-    workspace._places[None] = replace(workspace._place(), credential=type("Wrong", (), {"key": "wrong-key"})())
+    with_place(workspace, credential=type("Wrong", (), {"key": "wrong-key"})())
     with pytest.raises(AuthenticationFailed) as caught:
         run(workspace.list_jobs())
     assert "wrong-key" not in str(caught.value)
@@ -220,10 +222,18 @@ def test_what_the_program_calls_itself_may_change(run: Any, spaces: list[Any]) -
     service = FakeAzure()
     agents: list[str] = []
     workspace = azure(run, spaces, service)
-    place = workspace._place()
     service.before = lambda _, request: agents.append(request.headers["user-agent"])
     run(workspace.get_quotas())
     workspace.append_user_agent("mine")
-    workspace._places["mine"] = replace(place, user_agent=workspace._place().user_agent)
     run(workspace.get_quotas())
     assert [agent.split()[0] for agent in agents] == ["gpuqio", "mine"]
+
+
+@pytest.mark.parametrize("driver", [Blocking, Aio])  # whose calls are of one trio run
+def test_a_new_name_forgets_no_jobs(driver: Any, spaces: list[Any]) -> None:
+    run = driver()
+    workspace = azure(run, spaces, FakeAzure(held=True))
+    job = run(Tabu(workspace, seed=1).submit(three()))
+    workspace.append_user_agent("mine")
+    run(workspace.close())
+    assert run(workspace.get_job(job.id)).details.status == "Cancelled"

@@ -123,3 +123,19 @@ def test_a_session_is_of_details_or_of_parts() -> None:
     assert details.provider_id == "a"
     with pytest.raises(ValueError, match="Perhaps"):
         Session(None, target="a.b", job_failure_policy="Perhaps")
+
+
+async def test_a_session_that_could_not_be_opened_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = gpuqio.trio.Workspace(backend=(backend := FakeBackend()))
+    solver = Tabu(workspace)
+    with monkeypatch.context() as broken:
+
+        async def refuse(session: object) -> None:
+            raise OSError("no line")
+
+        broken.setattr(backend.sessions, "open", refuse)
+        with pytest.raises(OSError, match="no line"):
+            await solver.open_session()
+    assert solver.get_latest_session_id() is None
+    session = await solver.open_session()
+    assert solver.get_latest_session_id() == session.id

@@ -65,7 +65,11 @@ def test_no_term_is_a_problem_too(run: Any, space: Any) -> None:
     assert (found.name, found.problem_type, len(found.terms)) == ('a "terms":[ name', ProblemType.pubo, 0)
 
 
-def test_where_to_upload_can_be_said(run: Any, space: Any) -> None:
+@pytest.mark.parametrize("is_real", [False, True])
+def test_where_to_upload_can_be_said(run: Any, space: Any, spaces: list[Any], is_real: bool) -> None:
+    if is_real:  # of this machine, with a folder
+        space = run.module.Workspace(backend="local")
+        spaces.append(space)
     problem = run.StreamingProblem(space)
     container = run(space.get_container_uri(container_name="my-problems")).partition("?")[0]
     problem.upload_to_url = f"{container}/first?sig=x"

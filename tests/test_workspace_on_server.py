@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -28,6 +27,7 @@ from gpuqio.server.limits import Limits
 from gpuqio.server.serve import open_service
 from gpuqio.target.oneqbit import TabuSearch
 from gpuqio.trio import Job, StreamingProblem, Workspace
+from tests.flavours import with_place
 
 KEY = "planted-key"
 URL = "http://127.0.0.1:8470"
@@ -52,7 +52,7 @@ async def a_workspace(root: Path, **more: object) -> AsyncIterator[Workspace]:
         def open_client() -> httpx.AsyncClient:
             return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL)
 
-        workspace._places[None] = replace(workspace._place(), open_client=open_client)
+        with_place(workspace, open_client=open_client)
         with trio.fail_after(60):
             yield workspace
 

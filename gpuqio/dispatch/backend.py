@@ -213,7 +213,7 @@ class DispatchBackend:
             sent=self._sent,
             returned=self._runner.returned,
             spent=view.spent,
-            resting=max(self._runner.breaker.until - view.now, 0.0) if self._runner.breaker.failures else 0.0,
+            resting=max(self._runner.breaker.until - view.now, 0.0),
             failure=self._runner.failure,
             ahead=self._policy.ahead(local),
         )

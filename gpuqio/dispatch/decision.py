@@ -46,7 +46,8 @@ class Budget:
     """How much remote work there may be; None for no bound. Checks itself; raises `InvalidParameter`.
 
     A job is sent if it fits into `jobs`, and while less than `seconds` and `cost` have been spent. Of these, what jobs
-    that are under way then take may come on top, since it is known at their end; `jobs` is never exceeded.
+    that are under way then take may come on top, since it is known at their end; `jobs` is never exceeded, but by what
+    `RemoteOnly` can have done only there, such as a job whose problem lies there.
 
     Attributes:
         jobs, seconds, cost: bounds on what `Spent` counts.

@@ -134,9 +134,8 @@ class Solve(Generic[C]):
 
     @property
     def lowest_cost(self) -> float | None:
-        """Of what its chains have visited, as coefficients were rounded; None where there are no chains."""
-        known = (chains.lowest for chains in (self._best, self.chains) if chains is not None)
-        lowest = min(known, default=NOTHING_FOUND)
+        """Of what its chains have visited, as coefficients were rounded; None before they have visited anything."""
+        lowest = min(chains.lowest for chains in (self._best, self.chains) if chains is not None)
         if lowest == NOTHING_FOUND:
             return None
         return self.layout.problem.constant + self.layout.fixed.unit * lowest

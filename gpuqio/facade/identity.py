@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,7 @@ def remote_place(
     api_version: str | None,
     credential: object,
     storage: str | None,
-    user_agent: str | None,
+    user_agent: Callable[[], str | None],
     patient: bool,
 ) -> Place:
     """The remote workspace, as the client knows it. Raises `InvalidParameter`."""

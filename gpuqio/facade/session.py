@@ -214,7 +214,8 @@ class SessionHost:
     def get_latest_session_id(self) -> str | None:
         """The id of the session that jobs submitted now belong to; None where none is open."""
         session = self._latest_session
-        return None if session is None or session.is_in_terminal_state() else session.id
+        is_open = session is not None and session.details.status is not None and not session.is_in_terminal_state()
+        return session.id if session is not None and is_open else None
 
     def open_session(
         self,

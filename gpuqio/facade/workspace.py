@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import trio
 
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["BaseWorkspace"]
 
 Other = TypeVar("Other", bound="BaseWorkspace")
-
-
-# A policy's backend belongs to one trio run, and to one workspace.
-_dispatched: trio.lowlevel.RunVar[dict[tuple[object, str | None], Backend]] = trio.lowlevel.RunVar("gpuqio.dispatched")
 
 
 class BaseWorkspace(Requests):
@@ -93,8 +90,8 @@ class BaseWorkspace(Requests):
             backend = os.environ.get("GPUQIO_BACKEND") or None
         if isinstance(backend, str) and backend != "local":
             raise BackendUnavailable(f"There is no backend called {backend!r}; this version has 'local'.")
-        self._remote = backend is None and any((subscription_id, resource_group, name, resource_id))
-        if self._remote:
+        is_remote = backend is None and any((subscription_id, resource_group, name, resource_id))
+        if is_remote:
             identity.check(endpoint)
         if threads is not None and (not isinstance(threads, int) or threads < 1):
             raise InvalidParameter(
@@ -102,7 +99,7 @@ class BaseWorkspace(Requests):
                 field="threads",
                 value=threads,
             )
-        if dispatch is not None and not self._remote and backend is None:
+        if dispatch is not None and not is_remote and backend is None:
             raise InvalidParameter(
                 "dispatch says which jobs go to a remote workspace, and this one names none: give its ids, or leave "
                 "dispatch out.",
@@ -123,11 +120,11 @@ class BaseWorkspace(Requests):
         self._dispatch = dispatch
         self._account = Account()  # of what the policy has spent
         self._called = [user_agent]  # one list for all flavours of this workspace
-        self._places: dict[str | None, Place] = {}  # by what it calls itself
         self._owner = object()
         self._reached = False  # a backend; else there is none to start for nothing
-        if self._remote:
-            self._place()
+        # One for all flavours, too. A policy's backend belongs to one workspace, and to one trio run.
+        self._dispatched: WeakKeyDictionary[trio.lowlevel.TrioToken, Backend] = WeakKeyDictionary()
+        self._place = self._remote_place() if is_remote else None
         self._open()
 
     @classmethod
@@ -186,16 +183,21 @@ class BaseWorkspace(Requests):
         vars(twin).update(vars(self))
         return twin
 
-    def _place(self) -> Place:
-        """The remote workspace, under the name that the program has now."""
-        agent = self.user_agent
-        if agent not in self._places:
-            identity = Identity(self.subscription_id, self.resource_group, self.name, self.location)
-            patient = self._dispatch is None or not self._dispatch.falls_back
-            self._places[agent] = remote_place(
-                identity, self._endpoint, self._api_version, self.credentials, self.storage, agent, patient
-            )
-        return self._places[agent]
+    def _remote_place(self) -> Place:
+        identity, called = Identity(self.subscription_id, self.resource_group, self.name, self.location), self._called
+        return remote_place(
+            identity,
+            self._endpoint,
+            self._api_version,
+            self.credentials,
+            self.storage,
+            user_agent=lambda: called[0],  # it may change
+            patient=self._dispatch is None or not self._dispatch.falls_back,
+        )
+
+    @property
+    def _is_local(self) -> bool:
+        return self._place is None and (self._backend is None or isinstance(self._backend, str))
 
     def _reach(self) -> Backend:
         """The backend, as seen from the current trio run."""
@@ -204,25 +206,20 @@ class BaseWorkspace(Requests):
         return backend
 
     def _find_backend(self) -> Backend:
-        if self._remote:
-            from gpuqio.remote.place import remote_backend
-
-            remote: Backend = remote_backend(self._place())
-        elif self._backend is None or isinstance(self._backend, str):
+        if self._backend is not None and not isinstance(self._backend, str):
+            remote = self._backend
+        elif self._place is None:
             return local_backend(self._engine)
         else:
-            remote = self._backend
+            from gpuqio.remote.place import remote_backend
+
+            remote = remote_backend(self._place)
         if self._dispatch is None:
             return remote
-        try:
-            dispatched = _dispatched.get()
-        except LookupError:
-            dispatched = {}
-            _dispatched.set(dispatched)
-        key = self._owner, self.user_agent
-        if key not in dispatched:
-            dispatched[key] = self._dispatch.over(local_backend(self._engine), remote, self._account)
-        return dispatched[key]
+        run = trio.lowlevel.current_trio_token()
+        if run not in self._dispatched:
+            self._dispatched[run] = self._dispatch.over(local_backend(self._engine), remote, self._account)
+        return self._dispatched[run]
 
     def _look_up(self, target: Target[Any], available: Iterable[Availability]) -> None:
         name, provider = target.name, target.provider_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import uuid
+from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -39,6 +40,9 @@ PUT_SECONDS = 30.0
 
 MOST_PAGES = 10_000
 
+AGENT = f"gpuqio Python/{platform.python_version()}"
+"""After what the program calls itself."""
+
 M = TypeVar("M")
 
 
@@ -54,7 +58,7 @@ class Client:
         transport: sends the requests.
         auth: who asks.
         version: what the service speaks.
-        user_agent: what the program calls itself.
+        user_agent: tells what the program calls itself, which may change.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class Client:
         transport: Transport,
         auth: Auth,
         version: ApiVersion = CURRENT,
-        user_agent: str | None = None,
+        user_agent: Callable[[], str | None] = lambda: None,
     ) -> None:
         if not endpoint.is_private and not isinstance(auth, NoAuth):
             raise InvalidParameter(
@@ -78,8 +82,7 @@ class Client:
         self.transport = transport
         self.version = version
         self._auth = auth
-        agent = f"gpuqio Python/{platform.python_version()}"
-        self._agent = f"{user_agent} {agent}" if user_agent else agent
+        self._user_agent = user_agent
 
     # Jobs
 
@@ -201,7 +204,7 @@ class Client:
             credentials = await self._auth.headers()
             headers = {
                 "Accept": "application/json",
-                "User-Agent": self._agent,
+                "User-Agent": " ".join(filter(None, (self._user_agent(), AGENT))),
                 "x-ms-client-request-id": str(uuid.uuid4()),
                 **({"Content-Type": "application/json"} if body else {}),
                 **credentials,

@@ -38,7 +38,7 @@ class Place:
         api_key: goes before a credential.
         storage: the account for problems and results; None for the one that is linked to the workspace.
         version: what the service speaks.
-        user_agent: what the program calls itself.
+        user_agent: tells what the program calls itself, which may change.
         patient: wait about a minute for a service that does not answer. False where others can do its work, who are to
             know soon.
         open_client: makes the client of httpx, once for a trio run, at whose end it is closed, or once it is of no use
@@ -52,7 +52,7 @@ class Place:
     api_key: Secret | None = None
     storage: StorageAccount | None = None
     version: ApiVersion = CURRENT
-    user_agent: str | None = None
+    user_agent: Callable[[], str | None] = lambda: None
     patient: bool = True
     open_client: Callable[[], httpx.AsyncClient] = field(default=open_client, repr=False)
 

@@ -242,7 +242,8 @@ class Policy:
         """Seconds until a job admitted now would begin, if all were equal: the work ahead of it, shared by all workers.
 
         A run takes as long as it was predicted to at its last slice; a job of which nothing is known takes as long as
-        recent ones, and is half done if it has begun. 0.0 where a worker is free. Costs O(jobs executing).
+        recent ones, and is half done if it has begun. 0.0 where a worker is free and nobody waits. Costs O(jobs
+        executing).
         """
         if self.busy < self.workers and not self.waiting:
             return 0.0

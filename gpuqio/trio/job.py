@@ -87,6 +87,7 @@ class Job(BaseJob):
                     break
                 sys.stderr.write(".")
                 sys.stderr.flush()
+                await self.refresh()  # the wait may have been too short to hear of anything
         if scope.cancelled_caught:
             raise too_late(timeout_secs)
 

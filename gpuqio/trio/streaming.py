@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import trio
 
@@ -190,7 +190,7 @@ class BaseStreamingProblem:
         """The URI of the container, and the blob's name."""
         container, name = self.id, self.id
         if self.upload_to_url:
-            container, name = map(unquote, urlsplit(self.upload_to_url).path.split("/")[-2:])
+            container, name = map(unquote, self.upload_to_url.partition("?")[0].split("/")[-2:])
         return await self._native._reach().storage.container(container), name
 
     async def _stage(self) -> None:

@@ -197,7 +197,7 @@ class Workspace(BaseWorkspace):
         return session._learn(await self._reach().sessions.open(session._record()))
 
     async def _open_in_place_of(self, session: Session, before: Session | None) -> Session:
-        if before is not None:
+        if before is not None and before.details.status is not None:  # else it could not be opened
             await self.close_session(before)
         return await self.open_session(session)
 
@@ -244,7 +244,7 @@ class Workspace(BaseWorkspace):
     @property
     def _patience(self) -> float:
         """Seconds for cancelling what is left: here it takes a slice, and elsewhere it may take for ever."""
-        return MOST_SECONDS_TO_CANCEL if self._remote else math.inf
+        return math.inf if self._is_local else MOST_SECONDS_TO_CANCEL
 
     async def __aenter__(self) -> Self:
         return self

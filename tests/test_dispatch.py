@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -32,6 +34,8 @@ from gpuqio.errors import BackendUnavailable, InvalidParameter, JobNotFound, Rem
 from gpuqio.optimization import Problem, Term
 from gpuqio.scheduler.local import LocalBackend
 from gpuqio.scheduler.loop import Scheduler
+from gpuqio.trio import Workspace
+from tests.fake_backend import FakeBackend
 from tests.fake_engine import FakeEngine, a_request, a_scheduler
 from tests.fake_remote import FakeLocal, FakeRemote
 
@@ -476,3 +480,13 @@ async def test_ended_jobs_hold_no_problems_and_are_forgotten_in_time(
         assert list(places.backend._jobs) == ["2", "3", "4"]
         assert all(job.request.work.problems == () for job in places.backend._jobs.values())
         assert places.backend.get("0").status is Status.Succeeded  # the place knows
+
+
+async def test_what_a_policy_made_of_a_workspace_goes_with_it() -> None:
+    workspace = Workspace(backend=FakeBackend(), dispatch=Race())
+    dispatched = weakref.ref(workspace._reach())
+    assert dispatched() is workspace._reach()
+    await workspace.close()
+    del workspace
+    gc.collect()
+    assert dispatched() is None

@@ -166,6 +166,13 @@ async def test_a_bad_time_to_wait_is_refused_by_name(seconds: Any) -> None:
     assert len(backend.list()) == 1
 
 
+async def test_however_short_its_looks_a_wait_hears_of_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    job = await ParallelTempering(gpuqio.trio.Workspace(), sweeps=10, seed=1).submit(three())
+    await job.wait_until_completed(max_poll_wait_secs=0, print_progress=True)
+    assert job.details.status == "Succeeded"
+    assert set(capsys.readouterr().err) == {"."}
+
+
 def test_a_batch_crosses_once(run: Any, spaces: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     workspace, backend = make(run, spaces)
     crossings: list[object] = []

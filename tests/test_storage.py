@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,16 @@ async def test_of_many_that_put_one_name_at_once_one_succeeds(tmp_path: Path) ->
             nursery.start_soon(put, number)
     (winner,) = won
     assert (await storage.download(f"{container}/it")).data == b"%d" % winner
+
+
+def test_a_staged_block_counts_as_put(tmp_path: Path) -> None:
+    files = BlobFiles(tmp_path)
+    files.make_container("abc")
+    for number in range(2):
+        (folder,) = tmp_path.glob("abc")
+        os.utime(folder, (0, 0))
+        assert files.containers_before(datetime(2020, 1, 1, tzinfo=UTC)) == ["abc"]
+        with files.staging("abc", "it", str(number)) as (file, put):
+            file.write(b"block")
+            put()
+        assert files.containers_before(datetime(2020, 1, 1, tzinfo=UTC)) == []

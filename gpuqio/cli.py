@@ -129,7 +129,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its key")
     serve.add_argument("--insecure", action="store_true", help="let others come without a key, or in clear text")
     serve.add_argument("--engine", metavar="NAME", help="auto, cpu, cuda or cuda:1 (default: $GPUQIO_ENGINE, or auto)")
-    serve.add_argument("--max-queued", type=int, metavar="N", help="jobs that have not ended, at most")
+    serve.add_argument("--max-queued", type=int, metavar="N", help="jobs not ended, of all workspaces, at most")
     serve.add_argument("--max-problem-mb", type=int, metavar="N", help="size of a problem, inflated, at most")
     serve.add_argument("--rate", type=float, metavar="N", help="calls a second of one key or peer, for long")
     serve.add_argument("--keep-days", type=float, metavar="N", help="days for which ended jobs are kept")

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from gpuqio.optimization import Problem, ProblemType, Term
 from gpuqio.problem import ContentType
@@ -233,8 +235,9 @@ def _uris(told: dict[str, Any]) -> dict[str, Any]:
     return {name: uri for name, uri in told.items() if name.endswith("Uri")}
 
 
-async def test_deleting_forgets_in_new_versions(tmp_path: Path) -> None:
-    async with a_server(tmp_path, NEW) as client:
+@pytest.mark.parametrize("version", [NEW, NEW.removesuffix("-preview"), "2026-02-01"])
+async def test_deleting_forgets_in_new_versions(tmp_path: Path, version: str) -> None:
+    async with a_server(tmp_path, version) as client:
         await client.put_job("a", inputParams=ENDLESS)
         cancelled = await client.call("POST", "/jobs/a:cancel")
         assert (cancelled.status_code, cancelled.json()["status"]) == (200, "Cancelled")
@@ -308,6 +311,52 @@ async def test_a_full_queue_refuses_and_takes_again(tmp_path: Path) -> None:
         assert (quota["utilization"], quota["limit"]) == (2, 2)
         await _cancel(client, "a", "b")
         assert (await client.put_job("c")).status_code == 200
+
+
+async def test_no_more_jobs_are_taken_at_once_than_one_by_one(tmp_path: Path) -> None:
+    async with a_server(tmp_path, queued=5) as client:
+        container = await client.container("shared")
+        await client.http.put(blob_uri(container, "inputData"), content=blob_of(CHAIN))
+        statuses: list[int] = []
+
+        async def put(number: int) -> None:
+            answered = await client.call("PUT", f"/jobs/j{number}", json=job(container, inputParams=ENDLESS))
+            statuses.append(answered.status_code)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(40):
+                nursery.start_soon(put, number)
+        assert sorted(statuses) == [200] * 5 + [429] * 35
+        assert client.service.runner.unfinished == 5
+
+
+async def test_a_cancel_waits_for_a_put_that_is_in_the_store_and_goes_on_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_server(tmp_path) as client:
+        container, store = await client.container("abc"), client.service.store
+        await client.http.put(blob_uri(container, "inputData"), content=blob_of(CHAIN))
+        do, stored, found, go_on = store.do, trio.Event(), trio.Event(), trio.Event()
+
+        async def late(ask: Any) -> Any:
+            put = not stored.is_set()
+            answer = await do(ask)
+            (stored if put else found).set()
+            if put:
+                await go_on.wait()
+            return answer
+
+        async with trio.open_nursery() as nursery:
+            monkeypatch.setattr(store, "do", late)
+            body = job(container, inputParams=ENDLESS)
+            nursery.start_soon(partial(client.call, "PUT", "/jobs/a", json=body))
+            await stored.wait()
+            nursery.start_soon(client.call, "DELETE", "/jobs/a")
+            await found.wait()
+            await trio.testing.wait_all_tasks_blocked()
+            go_on.set()
+        assert (await client.get_job("a"))["status"] == "Cancelled"
+        assert client.service.runner.unfinished == 0
 
 
 async def _cancel(client: Client, *job_ids: str) -> None:

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from gpuqio.blob_files import BlobFiles, Properties
+from gpuqio.errors import InputError
 from gpuqio.remote.protocol import JobMessage
 from gpuqio.server import items, runner
 from gpuqio.server.items import Item
@@ -17,6 +19,7 @@ from gpuqio.server.limits import Limits
 from gpuqio.server.retention import forget_before
 from gpuqio.server.runner import Runner
 from gpuqio.server.work import read_work, write_result
+from gpuqio.solvers import parse
 from tests.a_server import ENDLESS, NEW, PT, QUICK, WORKSPACE, a_server, job
 
 
@@ -100,6 +103,16 @@ async def test_a_disk_that_takes_no_result_fails_the_job(tmp_path: Path, monkeyp
         assert "No space left" in told["errorData"]["message"]
 
 
+async def test_an_end_that_the_store_knows_is_told_before_the_runner_knows_it(tmp_path: Path) -> None:
+    async with a_server(tmp_path) as client:
+        await client.put_job("a", inputParams=ENDLESS)
+        while not (working := client.service.runner.working) or working[0][0].job.status != "Executing":
+            await client.get_job("a")
+        item = working[0][0]
+        ended = replace(item, message=msgspec.structs.replace(item.job, status="Succeeded"))
+        assert client.service.runner.now(ended) == ended
+
+
 @pytest.mark.slow
 async def test_a_job_can_be_cancelled_wherever_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "JOBS_A_WORKER", 1)
@@ -152,6 +165,29 @@ def test_a_bomb_is_not_inflated(tmp_path: Path) -> None:
             put("abc", replace=True)
         with pytest.raises(ValueError, match="inflates to more than 1000|gzipped twice"):
             read_work(item, files, Limits(problem_bytes=1000))
+
+
+def test_a_blob_of_more_than_the_bound_is_said_to_be_too_large(tmp_path: Path) -> None:
+    """None is put at once, but blocks may be many."""
+    files = BlobFiles(tmp_path)
+    files.make_container("abc")
+    for block_id in "ab":
+        with files.staging("abc", "it", block_id) as (file, put):
+            file.write(b" " * 51)
+            put()
+    files.commit("abc", ["a", "b"], Properties(name="it"))
+    item = replace(an_item("a", 1, input_params=QUICK), input="abc/it")
+    with pytest.raises(InputError, match="102 bytes; this server takes at most 100") as caught:
+        read_work(item, files, Limits(problem_bytes=100))
+    assert caught.value.code == "AZQ001"
+
+
+def test_all_lengths_count_as_work() -> None:
+    given = {"alpha": 1.5, "sweeps": 10, "sweeps_per_replica": 7, "population": 3}
+    solver = parse("microsoft.populationannealing.cpu", given)
+    Limits(work=210).check_solver(solver)
+    with pytest.raises(InputError, match="210 replicas times sweeps; this server does at most 209"):
+        Limits(work=209).check_solver(solver)
 
 
 async def test_status_and_metrics_say_how_it_is(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from gpuqio.server.store import Store
+from gpuqio.server.store import Store, _Question
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS numbers (number INTEGER UNIQUE)"
 
@@ -31,6 +31,21 @@ async def test_what_was_answered_is_there_for_the_next(tmp_path: Path) -> None:
             await store.do(partial(add, numbers=[number]))
             assert await store.do(read) == list(range(number + 1))
             owner.cancel_scope.cancel()
+
+
+async def test_what_has_been_taken_is_done_by_who_is_cancelled(tmp_path: Path) -> None:
+    """Else it would be answered, and not be there."""
+    store, question = Store(tmp_path / "numbers", SCHEMA), _Question(partial(add, numbers=[1]))
+    async with trio.open_nursery() as owner:
+        await owner.start(store.run)
+        await trio.testing.wait_all_tasks_blocked()
+        store._send.send_nowait(question)  # at once with the cancellation: it has it, and has not gone on
+        owner.cancel_scope.cancel()
+    assert question.answered.is_set()
+    async with trio.open_nursery() as owner:
+        await owner.start(store.run)
+        assert await store.do(read) == [1]
+        owner.cancel_scope.cancel()
 
 
 async def test_what_raises_is_undone_alone(tmp_path: Path, nursery: trio.Nursery) -> None:

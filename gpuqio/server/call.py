@@ -68,14 +68,14 @@ class Call:
 
 
 def _version(request: Request) -> ApiVersion:
-    """That which the query names; of one in between, that before it."""
+    """That of the date which the query names, a preview or not; of one in between, that before it."""
     if request.url.path.startswith("/v1.0/"):
         return API_VERSIONS["v1.0"]
     name = request.query_params.get("api-version", "")
     if not _DATED.fullmatch(name):
         known = ", ".join(name for name in API_VERSIONS if name != "v1.0")
         raise Refusal(400, "UnsupportedApiVersion", f"The query must have an api-version, such as one of {known}.")
-    before = [version for date, version in sorted(API_VERSIONS.items()) if date <= name]
+    before = [version for date, version in sorted(API_VERSIONS.items()) if date[:10] <= name[:10]]
     return before[-1] if before else API_VERSIONS["2022-09-12-preview"]
 
 

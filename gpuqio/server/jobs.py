@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -78,7 +79,8 @@ async def put(call: Call) -> Response:
     if message.id is not None and message.id.lower() != job_id:
         raise Refusal(409, "JobIdMismatch", f"The job's id in the body, {message.id!r}, is not that of the path.")
     item = _accepted(call, job_id, message)
-    is_full = call.service.runner.unfinished >= call.service.limits.queued
+    runner = call.service.runner
+    is_full = runner.unfinished >= call.service.limits.queued
 
     def write(connection: sqlite3.Connection) -> Item:
         if (earlier := items.find(connection, call.account, "Job", job_id)) is not None:
@@ -87,10 +89,11 @@ async def put(call: Call) -> Response:
             raise Refusal(429, "QueueFull", "The queue is full. Try again when jobs have ended.", retry_after=1)
         return replace(item, number=items.insert(connection, item))
 
-    with trio.CancelScope(shield=True):  # what is in the store must be in the queue
+    accepting = nullcontext() if is_full else runner.accepting(item)
+    with trio.CancelScope(shield=True), accepting:  # what is in the store must be in the queue
         written = await call.service.store.do(write)
         if written.message is item.message and item.message.status == Status.Waiting.value:
-            call.service.runner.add(written)
+            runner.add(written)
     return answer(show(call, written))
 
 

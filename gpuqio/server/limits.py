@@ -12,7 +12,7 @@ from gpuqio.solvers.base import Solver
 __all__ = ["Limits"]
 
 # Parameters that multiply the work, and those that multiply the states that are kept, over all solvers.
-_LENGTHS = ("sweeps", "steps", "steps_per_walker", "num_sweeps_per_run", "loops")
+_LENGTHS = ("sweeps", "sweeps_per_replica", "steps", "steps_per_walker", "num_sweeps_per_run", "loops")
 _CHAINS = ("replicas", "restarts", "population", "target_population", "trotter_number", "num_replicas", "num_temps")
 
 
@@ -22,11 +22,11 @@ class Limits:
 
     Attributes:
         message_bytes: of a JSON body.
-        problem_bytes: of a blob, and of a problem's text when it is inflated.
+        problem_bytes: of a blob, and of a problem's text when it is inflated, whose excess is AZQ105 and not AZQ001.
         variables, terms, degree: of a problem; a variable of a grouped term counts as a term.
         work: replicas times sweeps of a job, as far as its parameters say.
         states: replicas times variables.
-        queued: jobs of a workspace that have not ended.
+        queued: jobs that have not ended, of all workspaces together.
         rate: calls a second that one key, or one peer, may make for long; twice as many at once.
         keep_days: days for which ended jobs and their blobs are kept.
 
@@ -62,6 +62,10 @@ class Limits:
                 value=work,
                 code="AZQ001",
             )
+
+    def check_size(self, size: int) -> None:
+        """Raise `InvalidProblem` (AZQ001) if a blob, which may be of many blocks, has more than `problem_bytes`."""
+        self._at_most("bytes", size, self.problem_bytes)
 
     def check_problem(self, problem: Problem, solver: Solver) -> None:
         """Raise `InvalidProblem` (AZQ001) if the problem, or its states in all replicas, are too large."""

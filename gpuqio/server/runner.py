@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -77,6 +78,8 @@ class Runner:
         # Those of high priority, and the others: by account, and the accounts take turns.
         self._queues: tuple[_Queue, _Queue] = ({}, {})
         self._working: dict[int, _Ticket] = {}
+        # Account and id of each job that is on its way into the store, by what happens when it has come there, or not.
+        self._accepting: dict[trio.Event, tuple[str, str | None]] = {}
         self._change = trio.Event()
         self._readers = trio.CapacityLimiter(READERS)
         self._writers = trio.CapacityLimiter(READERS)
@@ -91,8 +94,8 @@ class Runner:
 
     @property
     def unfinished(self) -> int:
-        """Jobs that have not ended."""
-        return self.queued + len(self._working)
+        """Jobs that have not ended, with those that are being accepted."""
+        return self.queued + len(self._working) + len(self._accepting)
 
     @property
     def average_wait(self) -> float:
@@ -117,8 +120,8 @@ class Runner:
         """An item of the store with what has happened to it since."""
         ticket = self._working.get(item.number)
         record = None if ticket is None else self._record(ticket)
-        if ticket is None or record is None or record.began is None:
-            return item
+        if ticket is None or record is None or record.began is None or item.job.status != Status.Waiting.value:
+            return item  # the store may know of its end before we do
         return replace(
             item,
             message=msgspec.structs.replace(
@@ -138,6 +141,21 @@ class Runner:
         except JobNotFound:  # it has ended, and is about to be written down
             return None
 
+    @contextmanager
+    def accepting(self, item: Item) -> Iterator[None]:
+        """Write a job to the store in this block, and `add` it. It counts as unfinished, and a cancel waits for it.
+
+        Others see a job as soon as it is in the store, which may be before who put it there goes on.
+        """
+        accepted = trio.Event()
+        self._accepting[accepted] = item.account, item.job.id
+        try:
+            yield
+        finally:
+            del self._accepting[accepted]
+            accepted.set()
+            self._change.set()
+
     def add(self, item: Item) -> None:
         """Put a job, which is in the store as Waiting, in the queue."""
         queue = self._queues[0 if item.job.priority == "High" else 1]
@@ -146,6 +164,9 @@ class Runner:
 
     async def cancel(self, item: Item) -> None:
         """Stop a job, and return when the store says how it ended. One that has ended stays as it is."""
+        for accepted, name in list(self._accepting.items()):
+            if name == (item.account, item.job.id):
+                await accepted.wait()
         queued = [queue[item.account].pop(item.number, None) for queue in self._queues if item.account in queue]
         if ticket := next(filter(None, queued), None):
             ticket.cancelled = True

@@ -70,7 +70,8 @@ class Store:
                     except trio.WouldBlock:
                         break
                 try:
-                    await self._in_thread(lambda batch: _answer(connection, batch), together)
+                    with trio.CancelScope(shield=True):  # the thread would not begin for who is cancelled already
+                        await self._in_thread(lambda batch: _answer(connection, batch), together)
                 finally:
                     for question in together:
                         question.answered.set()

@@ -65,7 +65,8 @@ def _read_problem(item: Item, files: BlobFiles, limits: Limits) -> Problem:
     container, _, blob = (item.input or "").partition("/")
     try:
         with files.reading(container, blob) as (file, properties):
-            data = inflate(file.read(limits.problem_bytes + 1), limits.problem_bytes)
+            limits.check_size(properties.size)
+            data = inflate(file.read(), limits.problem_bytes)
     except BlobNotFound:
         raise InvalidProblem("There is no blob at inputDataUri.", field="inputDataUri", code="AZQ102") from None
     if data.startswith(GZIP):

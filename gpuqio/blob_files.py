@@ -57,6 +57,7 @@ class Properties(msgspec.Struct, frozen=True, kw_only=True):
         etag: another one for each time that it was written, in quotes.
         modified: when that was (UTC).
         size: of the data, in bytes.
+        blocks: digest of the ids of the blocks that it was made of; "" if it was put at once.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Properties(msgspec.Struct, frozen=True, kw_only=True):
     etag: str = ""
     modified: datetime = datetime.min.replace(tzinfo=UTC)
     size: int = 0
+    blocks: str = ""
 
 
 def check_container_name(name: str) -> str:
@@ -159,7 +161,7 @@ class BlobFiles:
                     try:
                         final.hardlink_to(path)
                     except FileExistsError:
-                        raise BlobExists(f"There is a blob {made.name!r} in {container!r} already.") from None
+                        raise _exists(container, made.name) from None
                 _sync(folder)
                 return msgspec.structs.replace(made, size=file.tell() - _LENGTH.size - len(header))
 
@@ -201,23 +203,43 @@ class BlobFiles:
 
             yield file, put
 
-    def commit(self, container: str, block_ids: Sequence[str], properties: Properties) -> Properties:
-        """Make a blob of blocks in this order, in the place of any blob of its name.
+    def commit(
+        self, container: str, block_ids: Sequence[str], properties: Properties, replace: bool = True
+    ) -> Properties:
+        """Make a blob of blocks in this order. What is repeated, since its answer was lost, is answered again.
+
+        Args:
+            replace: put it in the place of any blob of its name.
 
         Raises:
+            BlobExists: there is a blob of its name, which is not to be replaced.
             BlobNotFound: there is no such container, or no such block.
         """
         folder = self._blocks(self._existing(container), properties.name)
-        with self.writing(properties) as (file, put):
+        if not replace and (self._folder(container) / _digest(properties.name)).exists():
+            raise _exists(container, properties.name)
+        wanted = msgspec.structs.replace(properties, blocks=_digest("\n".join(block_ids)))
+        with self.writing(wanted) as (file, put):
             for block_id in block_ids:
                 try:
                     with (folder / _digest(block_id)).open("rb") as block:
                         shutil.copyfileobj(block, file, _PIECE)
                 except FileNotFoundError:
-                    raise BlobNotFound(f"There is no block {block_id!r} of {properties.name!r}.") from None
-            made = put(container, replace=True)
+                    if (made := self._committed(container, wanted)) is None:
+                        raise BlobNotFound(f"There is no block {block_id!r} of {wanted.name!r}.") from None
+                    return made
+            made = put(container, replace)
         shutil.rmtree(folder, ignore_errors=True)
         return made
+
+    def _committed(self, container: str, wanted: Properties) -> Properties | None:
+        """The blob that is there, if an earlier commit made it of the same blocks, with the same properties."""
+        try:
+            there = self.properties(container, wanted.name)
+        except BlobNotFound:
+            return None
+        same = msgspec.structs.replace(wanted, etag=there.etag, modified=there.modified, size=there.size)
+        return there if there == same else None
 
     # Where they are
 
@@ -254,6 +276,10 @@ class BlobFiles:
 
 def _digest(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _exists(container: str, name: str) -> BlobExists:
+    return BlobExists(f"There is a blob {name!r} in {container!r} already.")
 
 
 def _now() -> datetime:

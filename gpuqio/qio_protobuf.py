@@ -152,7 +152,7 @@ def _read_metadata(draft: _Draft, data: bytes) -> None:
 
 
 def _read_term(draft: _Draft, data: bytes) -> None:
-    c, ids = 0.0, b""
+    c, ids = 0.0, bytearray()  # it grows in place: ids one by one are many
     place, end = 0, len(data)
     while place < end:
         key = data[place]
@@ -174,7 +174,7 @@ def _read_term(draft: _Draft, data: bytes) -> None:
         else:
             _, _, place = _field(data, place)
     draft.coefficients.append(c)
-    draft.ids.append(ids)
+    draft.ids.append(bytes(ids))
 
 
 def _block(coefficients: Sequence[float], ids: Sequence[bytes]) -> TermBlock:

@@ -74,11 +74,15 @@ def test_a_bomb_fails_its_job_and_nothing_else(server: ServerProcess, name: str)
 
 CUT = b"\x0a" + varint(10**8) + b"\x1a\x02\x12\x00" * 10
 IDS = b"\x0a\x08\x1a\x06\x12" + varint(10**7)
+ONE_BY_ONE = b"\x10\x01" * 10**6 + b"\x09"
+ONE_BY_ONE = b"\x1a" + varint(len(ONE_BY_ONE)) + ONE_BY_ONE
+ONE_BY_ONE = b"\x0a" + varint(len(ONE_BY_ONE)) + ONE_BY_ONE
 PUBO = b'{"cost_function":{"type":"pubo","terms":'
 CLAIMS = {
     "a message of ten million terms that has ten": header(size=b"%011o" % len(CUT)) + CUT.ljust(512, b"\0") + END,
     "an archive of 8 GB that has none": header(size=b"77777777777") + END,
     "a term of ten million variables": header(size=b"%011o" % len(IDS)) + IDS.ljust(512, b"\0") + END,
+    "a million variables one by one, and then no more": header(size=b"%011o" % len(ONE_BY_ONE)) + ONE_BY_ONE + END,
     "text that goes on": PUBO + b"[" + b'{"c":1,"ids":[0]},' * 9,
     "15 MB of lists where a number is wanted": gzip.compress(LISTS[0] + LISTS[1] * (5 * MB) + LISTS[2]),
     "15 MB of lists as a start value": gzip.compress(
@@ -237,6 +241,7 @@ def test_headers_that_no_client_sends_are_refused_or_kept_as_they_are(
         b"<BlockList>" + b"<Latest>" * 900_000 + b" " * 100 + b"</BlockList>",
         b" " * 2**23,
         b"<BlockList>" + b"x" * 2**23,
+        b"<BlockList>" + b" " * (4 * MB),
     ],
 )
 def test_a_list_of_blocks_takes_no_more_than_it_may_have(server: ServerProcess, text: bytes) -> None:

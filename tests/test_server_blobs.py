@@ -83,11 +83,31 @@ async def test_blocks_become_a_blob(tmp_path: Path) -> None:
             assert staged.status_code == 201
         assert code_of(await client.http.get(uri)) == (404, "BlobNotFound")
         wanted = b"<?xml version='1.0'?><BlockList><Latest>QQ==</Latest><Uncommitted>Qg==</Uncommitted></BlockList>"
-        made = await client.http.put(f"{uri}&comp=blocklist", content=wanted, headers={"x-ms-meta-type": "ising"})
+        commit, ising = f"{uri}&comp=blocklist", {"x-ms-meta-type": "ising"}
+        made = await client.http.put(commit, content=wanted, headers=ising)
         assert made.status_code == 201
+        again = await client.http.put(commit, content=wanted, headers=ising)  # as if the first answer had been lost
+        assert (again.status_code, again.headers["etag"]) == (201, made.headers["etag"])
         got = await client.http.get(uri)
         assert (got.content, got.headers["x-ms-meta-type"]) == (b"first second", "ising")
-        assert code_of(await client.http.put(f"{uri}&comp=blocklist", content=wanted)) == (400, "InvalidBlockList")
+        for other in (wanted.replace(b"QQ==", b"Qg=="), wanted.replace(b"QQ==", b"Qw==")):
+            assert code_of(await client.http.put(commit, content=other, headers=ising)) == (400, "InvalidBlockList")
+        assert code_of(await client.http.put(commit, content=wanted)) == (400, "InvalidBlockList")
+
+
+async def test_blocks_become_no_blob_where_there_is_one_that_must_stay(tmp_path: Path) -> None:
+    async with a_server(tmp_path) as client:
+        uri = blob_uri(await client.container("abc"), "it")
+        wanted = b"<BlockList><Latest>QQ==</Latest></BlockList>"
+        for data, code in ((b"first", 201), (b"other", 409)):
+            await client.http.put(f"{uri}&comp=block&blockid=QQ%3D%3D", content=data)
+            put = await client.http.put(f"{uri}&comp=blocklist", content=wanted, headers=NEW)
+            assert put.status_code == code
+        assert code_of(put) == (409, "BlobAlreadyExists")
+        assert (await client.http.get(uri)).content == b"first"
+        assert (await client.http.put(f"{uri}&comp=blocklist", content=wanted)).status_code == 201
+        assert code_of(await client.http.put(f"{uri}&comp=blocklist", content=wanted, headers=NEW))[0] == 409
+        assert (await client.http.get(uri)).content == b"other"
 
 
 @pytest.mark.parametrize("text", [b"", b"<BlockList>", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", b"\xff"])

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gpuqio.server import lists
+from gpuqio.server.items import as_text
 from tests.a_server import ENDLESS, NEW, PT, Client, a_server, job
 
 
@@ -71,10 +72,35 @@ async def test_a_list_is_filtered_as_the_current_sdk_does(tmp_path: Path) -> Non
         await client.call("POST", "/jobs/running:cancel")
 
 
+async def test_times_are_compared_as_times(tmp_path: Path) -> None:
+    async with a_server(tmp_path, NEW) as client:
+        for number in range(3):
+            await put(client, number)
+        told = (await client.get_job("j1"))["creationTime"]
+        at = datetime.fromisoformat(told)
+        east = at.astimezone(timezone(timedelta(hours=5, minutes=30))).isoformat()
+        assert told.endswith("Z")
+        for spelling in (told, f"'{told}'", at.isoformat(), east, east.replace("+05:30", "+0530")):
+            for sign, expected in {"eq": [1], "ge": [1, 2], "gt": [2], "le": [0, 1], "lt": [0], "ne": [0, 2]}.items():
+                found = await names(client, filter=f"CreationTime {sign} {spelling}")
+                assert found == [f"job {number}" for number in expected], (sign, spelling)
+
+
+def test_stored_times_are_in_order_as_texts() -> None:
+    second = datetime(2026, 11, 28, 12, 0, 0, tzinfo=UTC)
+    times = [second, second + timedelta(microseconds=1), second + timedelta(seconds=1)]
+    texts = [as_text(time) for time in times]
+    assert texts == sorted(texts)
+    assert as_text(second.replace(tzinfo=None)) == as_text(second) == "2026-11-28T12:00:00.000000+00:00"
+
+
 @pytest.mark.parametrize(
     "query",
     [
         {"filter": "Name"},
+        {"filter": "CreationTime ge 'yesterday'"},
+        {"filter": "CreationTime ge 2026-02-30"},
+        {"filter": "CreationTime ge 0001-01-01T00:00:00+01:00"},
         {"filter": "Name eq 'x"},
         {"filter": "Owner eq 'x'"},
         {"filter": "1; DROP TABLE items"},

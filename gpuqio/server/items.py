@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -14,6 +14,7 @@ from gpuqio.remote.protocol import JobMessage, SessionMessage
 __all__ = [
     "SCHEMA",
     "Item",
+    "as_text",
     "brief",
     "columns",
     "ended_before",
@@ -101,8 +102,14 @@ class Item:
         }
 
 
+def as_text(time: datetime) -> str:
+    """A time as it is stored: texts are in the order of their times. One without an offset is UTC."""
+    at = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
 def _text(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat()
+    return None if time is None else as_text(time)
 
 
 def columns(executing: Sequence[int] = ()) -> dict[str, str]:
@@ -183,7 +190,7 @@ def _brief(number: int, account: str, id: str | None, priority: str | None, crea
 
 def ended_before(connection: sqlite3.Connection, time: datetime) -> list[Item]:
     """Items that ended before a time."""
-    return _read(connection, "ended < ?", [_text(time)])
+    return _read(connection, "ended < ?", [as_text(time)])
 
 
 def _read(connection: sqlite3.Connection, rest: str, values: Sequence[object]) -> list[Item]:

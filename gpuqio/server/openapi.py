@@ -40,8 +40,10 @@ def _text(pattern: str, lengths: tuple[int, int]) -> Json:
     return {"type": "string", "pattern": f"^{pattern}$", "minLength": lengths[0], "maxLength": lengths[1]}
 
 
-_COLUMN = "(Name|ItemType|JobType|ProviderId|Target|State|CreationTime)"
-_TEST = rf"({_COLUMN} (eq|ne|lt|le|gt|ge) '[^']*'|startswith\({_COLUMN}, '[^']*'\))"
+_TEXTS, _SIGN = "Name|ItemType|JobType|ProviderId|Target|State", "(eq|ne|lt|le|gt|ge)"
+_COLUMN = f"({_TEXTS}|CreationTime)"
+_TIME = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])(T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,7})?Z)?"
+_TEST = rf"(({_TEXTS}) {_SIGN} '[^']*'|CreationTime {_SIGN} {_TIME}|startswith\({_COLUMN}, '[^']*'\))"
 _GROUP = rf"({_TEST}|\({_TEST}( (and|or) {_TEST}){{0,9}}\))"
 LIST: Json = {
     "filter": {

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
+from gpuqio.server.items import as_text
 from gpuqio.server.refusal import Refusal
 
 __all__ = ["condition", "order"]
 
 COMPARISONS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+TIMES = frozenset({"created"})  # expressions whose values are compared as times, whatever their spelling
 MOST_TOKENS = 1000
 
 _TOKEN = re.compile(r"\s*(?:([(),])|'((?:[^']|'')*)'|([\w.:+-]+))", re.ASCII)
@@ -93,7 +96,7 @@ class _Reader:
         sign = COMPARISONS.get(self.take()[1].lower())
         if sign is None:
             raise _refused(self.text)
-        self.values.append(self.value())
+        self.values.append(self.time() if column in TIMES else self.value())
         return f"{column} {sign} ?"
 
     def take(self) -> tuple[str, str]:
@@ -119,6 +122,12 @@ class _Reader:
 
     def value(self) -> str:
         return self.take()[1]
+
+    def time(self) -> str:
+        try:
+            return as_text(datetime.fromisoformat(self.value()))
+        except (ValueError, OverflowError):  # no time, or none of the years 1 to 9999 in UTC
+            raise _refused(self.text) from None
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:

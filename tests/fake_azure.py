@@ -187,12 +187,6 @@ class FakeAzure(httpx.AsyncBaseTransport):
     def _session_list(self, request: httpx.Request, given: dict[str, Any]) -> httpx.Response:
         return self._list(list(self.sessions.values()), request)
 
-    def _session_jobs(self, request: httpx.Request, given: dict[str, Any], session_id: str) -> httpx.Response:
-        return self._list([job for job in self.jobs.values() if job.get("sessionId") == session_id], request)
-
-    def _top(self, request: httpx.Request, given: dict[str, Any]) -> httpx.Response:
-        return self._list([*self.sessions.values(), *self.jobs.values()], request)
-
     # Storage
 
     def _blob(self, request: httpx.Request, body: bytes) -> httpx.Response:
@@ -264,8 +258,6 @@ ROUTES: list[tuple[str, str, Callable[..., httpx.Response]]] = [
     ("GET", "sessions/([^/:]+)", FakeAzure._get_session),
     ("POST", "sessions/([^/:]+):close", FakeAzure._close_session),
     ("GET", "sessions", FakeAzure._session_list),
-    ("GET", "sessions/([^/:]+)/jobs", FakeAzure._session_jobs),
-    ("GET", "topLevelItems", FakeAzure._top),
 ]
 
 

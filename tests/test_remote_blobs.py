@@ -134,6 +134,12 @@ async def test_a_blob_that_changes_while_it_comes_is_refused(
     assert caught.value.status == 412
 
 
+async def test_a_size_that_is_no_number_is_that_of_what_came(autojump_clock: MockClock) -> None:
+    answer = raw(206, {"Content-Range": f"bytes 0-3/{'9' * 5000}"}, b"four")
+    service = FakeAzure(before=lambda _, request: answer if "x-ms-range" in request.headers else None)
+    assert (await storage_of(service).download(f"{BLOBS}/things/b")).data == b"four"
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

@@ -53,6 +53,9 @@ def test_a_bare_uri_names_the_same_and_opens_nothing(uri: str, name: str) -> Non
         f"[(b'x-ms-quantum-api-key', b'{KEY}')]",
         f"Authorization: Bearer {KEY}",
         f"'Bearer {KEY}'",
+        f"Authorization: SharedKey account:{KEY}=",
+        f"[(b'Authorization', b'SharedKey account:{KEY}=')]",
+        f"Authorization: {KEY} and more",
     ],
 )
 def test_known_forms_of_secrets_are_scrubbed(text: str) -> None:

@@ -76,6 +76,11 @@ async def test_a_truncated_body_is_tried_again(autojump_clock: MockClock) -> Non
     assert (await ask(Script(cut, httpx.Response(200, content=b"a whole 1")))).body == b"a whole 1"
 
 
+async def test_a_length_that_is_no_number_is_not_heeded(autojump_clock: MockClock) -> None:
+    odd = httpx.Response(200, headers={"Content-Length": "9" * 5000}, stream=raw(200, {}, b"half").stream)
+    assert (await ask(Script(odd))).body == b"half"
+
+
 async def test_it_gives_up_after_so_many_tries_and_says_what_the_last_one_met(autojump_clock: MockClock) -> None:
     script = Script(httpx.ReadError(f"at {URL}"))
     with pytest.raises(RemoteError, match=f"GET https://host/path got no answer in {TRIES} tries") as caught:
@@ -123,7 +128,9 @@ def test_a_date_is_understood_too() -> None:
     soon = datetime.now(UTC) + timedelta(seconds=60)
     assert 55 < (retry_after({"retry-after": format_datetime(soon, usegmt=True)}) or 0) <= 60
     assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
-    assert retry_after({"retry-after": "soon"}) is None
+    for text in ("soon", "²", "9" * 5000, f"Wed, 21 Oct 2015 07:28:00 +{'9' * 30}"):
+        assert retry_after({"retry-after": text}) is None
+        assert retry_after({"retry-after-ms": text, "retry-after": "3"}) == 3.0
     assert retry_after({}) is None
 
 

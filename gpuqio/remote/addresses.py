@@ -28,14 +28,12 @@ def read_url(text: str, what: str) -> httpx.URL:
     return url
 
 
-def is_loopback(url: httpx.URL) -> bool:
-    """Whether what is sent there stays on this machine."""
-    if url.host == "localhost":
-        return True
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's, and reaches no other."""
     try:
-        return ipaddress.ip_address(url.host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False
+        return host.lower() == "localhost"
 
 
 class Endpoint:
@@ -68,7 +66,7 @@ class Endpoint:
     @property
     def is_private(self) -> bool:
         """Whether nobody on the way reads what is sent there."""
-        return self._url.scheme == "https" or is_loopback(self._url)
+        return self._url.scheme == "https" or is_loopback(self._url.host)
 
     def own(self, uri: str) -> str:
         """`uri`, if it is of this service itself: scheme, host and port. Raises `RemoteError`."""

@@ -16,7 +16,7 @@ from gpuqio.errors import AuthenticationFailed, BlobExists, BlobNotFound, Remote
 from gpuqio.remote.account import API_VERSION, StorageAccount
 from gpuqio.remote.client import Client, refusal
 from gpuqio.remote.secrets import bare
-from gpuqio.remote.transport import Answer, Transport
+from gpuqio.remote.transport import Answer, Transport, read_number
 
 __all__ = ["AccountKeys", "Keys", "LinkedKeys", "RemoteStorage"]
 
@@ -228,8 +228,8 @@ def _blob(data: bytes, headers: httpx.Headers) -> Blob:
 
 def _total(answer: Answer) -> int:
     """The bytes of the whole blob, by an answer to the request for its first range."""
-    total = answer.headers.get("content-range", "").rpartition("/")[2]
-    return int(total) if answer.status == 206 and total.isdigit() else len(answer.body)
+    total = read_number(answer.headers.get("content-range", "").rpartition("/")[2])
+    return total if answer.status == 206 and total is not None else len(answer.body)
 
 
 def _block(block_id: str) -> str:

@@ -118,13 +118,9 @@ class Client:
             if error.status != 409:  # it has ended
                 raise
 
-    async def jobs(self, **query: str) -> list[JobMessage]:
-        """All jobs there are, in the service's order.
-
-        Args:
-            query: filter, orderby, skip, top: as the service has them, where its version does.
-        """
-        return await self._pages(self.version.call("GET", self.workspace, "jobs", **query), JobMessage)
+    async def jobs(self) -> list[JobMessage]:
+        """All jobs there are, in the service's order."""
+        return await self._pages(self.version.call("GET", self.workspace, "jobs"), JobMessage)
 
     # Storage, targets, quotas
 
@@ -162,21 +158,6 @@ class Client:
     async def sessions(self) -> list[SessionMessage]:
         """All sessions."""
         return await self._pages(self.version.call("GET", self.workspace, "sessions"), SessionMessage)
-
-    async def session_jobs(self, session_id: str) -> list[JobMessage]:
-        """The jobs of a session."""
-        call = self.version.call("GET", self.workspace, "sessions", session_id, "jobs")
-        return await self._pages(call, JobMessage)
-
-    async def top_level_items(self) -> list[JobMessage | SessionMessage]:
-        """Sessions, and the jobs outside of them."""
-        call = self.version.call("GET", self.workspace, "topLevelItems")
-        items = await self._pages(call, dict[str, Any])
-        kinds = {True: SessionMessage, False: JobMessage}
-        try:
-            return [msgspec.convert(item, kinds[item.get("itemType") == "Session"]) for item in items]
-        except msgspec.ValidationError as error:
-            raise _unreadable(error) from None
 
     # How
 
@@ -225,7 +206,7 @@ class Client:
             items += page.value
             if not page.next_link:
                 return items
-            link = httpx.URL(self.endpoint.own(page.next_link)).copy_merge_params(dict(call.query[:1]))
+            link = httpx.URL(self.endpoint.own(page.next_link)).copy_merge_params(dict(call.query))
             answer = await self._send("GET", str(link))
         raise RemoteError(f"The list at {call.path} has more than {MOST_PAGES} pages.")
 

@@ -64,8 +64,6 @@ STATUSES = {
 }
 """Every word that a service of either generation has for a job's status."""
 
-CANCELLING = frozenset({"CancellationRequested", "Cancelling"})
-
 
 def _always(text: str) -> Any:
     """A field that is written even where it has this, its default: the service tells jobs from sessions by it."""
@@ -255,13 +253,13 @@ class ApiVersion:
     cancels_by_post: bool
     container_is_made: bool
 
-    def call(self, method: str, workspace: WorkspaceName, *path: str, **query: str) -> Call:
+    def call(self, method: str, workspace: WorkspaceName, *path: str) -> Call:
         """A call to a resource of the workspace, such as ``call("GET", workspace, "jobs", job_id)``."""
         prefix = "/v1.0" if self.name is None else ""
-        version = () if self.name is None else (("api-version", self.name),)
+        query = () if self.name is None else (("api-version", self.name),)
         # A colon stands before a verb, as in ``jobs/{id}:cancel``.
         rest = "".join(f"/{quote(part, safe=':')}" for part in path)
-        return Call(method, f"{prefix}{workspace.path}{rest}", (*version, *query.items()))
+        return Call(method, f"{prefix}{workspace.path}{rest}", query)
 
     def cancel(self, workspace: WorkspaceName, job_id: str) -> Call:
         """The call that asks a job to stop."""

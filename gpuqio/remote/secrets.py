@@ -16,8 +16,8 @@ HIDDEN = "***"
 
 _QUERY = re.compile(r"\?[^\s'\"<>()\[\]{}]*")
 _PAIR = re.compile(
-    r"(?i)((?:sig|signature|apikey|accountkey|sharedaccesssignature|password|authorization|x-ms-quantum-api-key)"
-    r"[\"']?\s*[=:,]\s*b?[\"']?)[^\s;&'\",)]+"
+    r"(?i)((?:sig|signature|apikey|accountkey|sharedaccesssignature|password|(authorization)|x-ms-quantum-api-key)"
+    r"[\"']?\s*[=:,]\s*b?[\"']?)(?(2)(?:[\w-]+ +)?)[^\s;&'\",)]+"  # a scheme may stand before an authorization's key
 )
 _BEARER = re.compile(r"(?i)bearer\s+[\w.~+/=-]+")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ import trio
 from gpuqio.errors import RemoteError
 from gpuqio.remote.secrets import bare, quieten, scrub
 
-__all__ = ["CONNECTIONS", "Answer", "Transport", "open_client", "retry_after"]
+__all__ = ["CONNECTIONS", "Answer", "Transport", "open_client", "read_number", "retry_after"]
 
 CONNECTIONS = 32
 """Requests under way at once."""
@@ -206,22 +207,27 @@ async def _read(response: httpx.Response) -> bytes | None:
             raise
     if excess:
         return None
-    length = response.headers.get("content-length", "")
-    if response.request.method != "HEAD" and length.isdigit() and len(body) != int(length):
+    length = read_number(response.headers.get("content-length", ""))
+    if response.request.method != "HEAD" and length is not None and len(body) != length:
         raise httpx.RemoteProtocolError(f"{len(body)} bytes of {length}")
     return bytes(body)
+
+
+def read_number(text: str) -> int | None:
+    """The whole number that a header has; None for what is none, such as "²", or has more than 18 digits."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the service asks to wait for, in any of its spellings; None if it does not say."""
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
-        if headers.get(name, "").isdigit():
-            return int(headers[name]) / 1000
+        if (milliseconds := read_number(headers.get(name, ""))) is not None:
+            return milliseconds / 1000
     text = headers.get("retry-after", "")
-    if text.isdigit():
-        return float(text)
+    if (seconds := read_number(text)) is not None:
+        return float(seconds)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds())

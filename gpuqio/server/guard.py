@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import os
 import re
 import stat
@@ -15,11 +14,12 @@ from pathlib import Path
 import trio
 
 from gpuqio.errors import InvalidParameter
+from gpuqio.remote.addresses import is_loopback
 from gpuqio.remote.protocol import API_KEY_HEADER
 from gpuqio.remote.secrets import Unpickled
 from gpuqio.server.refusal import Refusal
 
-__all__ = ["Guard", "Throttle", "is_loopback", "read_keys"]
+__all__ = ["Guard", "Throttle", "read_keys"]
 
 KEY_VARIABLE = "GPUQIO_SERVER_KEY"
 SHORTEST_KEY = 16
@@ -48,14 +48,6 @@ def read_keys(path: Path | None) -> tuple[str, ...]:
             field=KEY_VARIABLE if path is None else "key_file",
         )
     return keys
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this machine's, and reaches no other."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 class Throttle:

@@ -20,10 +20,11 @@ from hypercorn.config import Config
 from gpuqio.blob_files import BlobFiles
 from gpuqio.engines.choice import choose, engine_name
 from gpuqio.errors import InvalidParameter
+from gpuqio.remote.addresses import is_loopback
 from gpuqio.scheduler.ledger import Ledger
 from gpuqio.scheduler.local import LocalBackend
 from gpuqio.server.app import make_app
-from gpuqio.server.guard import Guard, Throttle, is_loopback
+from gpuqio.server.guard import Guard, Throttle
 from gpuqio.server.items import SCHEMA
 from gpuqio.server.limits import Limits
 from gpuqio.server.retention import forget_old

@@ -6,7 +6,6 @@ import re
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -39,7 +38,7 @@ async def put(call: Call) -> Response:
     )
     item = Item(call.account, session)
     try:
-        await call.service.store.do(partial(_insert, item))
+        await call.service.store.do(lambda connection: items.insert(connection, item))
     except sqlite3.IntegrityError:
         item = await find(call)
     return answer(show(item), 201)
@@ -56,16 +55,8 @@ async def close(call: Call) -> Response:
     if item.message.end_execution_time is None:
         message = msgspec.structs.replace(item.message, status=CLOSED, end_execution_time=datetime.now(UTC))
         item = replace(item, message=message)
-        await call.service.store.do(partial(_update, item))
+        await call.service.store.do(lambda connection: items.update(connection, item))
     return answer(show(item))
-
-
-def _insert(item: Item, connection: sqlite3.Connection) -> int:
-    return items.insert(connection, item)
-
-
-def _update(item: Item, connection: sqlite3.Connection) -> None:
-    items.update(connection, item)
 
 
 async def find(call: Call) -> Item:

@@ -25,7 +25,7 @@ from gpuqio.remote.heard import Heard
 from gpuqio.remote.place import Place, remote_backend
 from gpuqio.remote.protocol import API_VERSIONS, ApiVersion, CostEstimate
 from gpuqio.remote.secrets import Secret
-from gpuqio.remote.transport import open_client
+from gpuqio.remote.transport import MOST_PATIENCE, open_client
 from gpuqio.solvers import SimulatedAnnealing
 from gpuqio.terms import Term
 from tests.fake_azure import API, BLOBS, KEY, SIG, WORKSPACE, FakeAzure, backend_of, refused
@@ -171,16 +171,23 @@ async def test_polling_gets_slower_and_heeds_the_service(autojump_clock: MockClo
         longest = min(0.2 * 1.5**place, 30.0)
         assert 0.8 * longest <= gap <= longest
 
+    asked = "25"
+
     def ask_for_time(service: FakeAzure, request: httpx.Request) -> httpx.Response | None:
         note(service, request)
         if request.method == "GET" and len(times) == 1:
-            return httpx.Response(200, json=service.jobs[request.url.path[-36:]], headers={"Retry-After": "25"})
+            return httpx.Response(200, json=service.jobs[request.url.path[-36:]], headers={"Retry-After": asked})
         return None
 
     times.clear()
     service.before = ask_for_time
     await backend.wait((await backend.submit(a_request())).id)
     assert times[1] - times[0] >= 25
+
+    asked = "999999999"  # some 31 years, which nobody waits
+    times.clear()
+    await backend.wait((await backend.submit(a_request())).id)
+    assert times[1] - times[0] == MOST_PATIENCE
 
 
 async def test_cancelling_a_wait_leaves_the_job(autojump_clock: MockClock) -> None:

@@ -25,7 +25,7 @@ from gpuqio.remote.jobs import combined, message_of, parts_of, record_of
 from gpuqio.remote.protocol import JobMessage
 from gpuqio.remote.results import decode_result
 from gpuqio.remote.sessions import RemoteSessions
-from gpuqio.remote.transport import CONNECTIONS
+from gpuqio.remote.transport import CONNECTIONS, MOST_PATIENCE
 from gpuqio.result import Result
 
 __all__ = ["RemoteBackend"]
@@ -253,7 +253,7 @@ class RemoteBackend:
             record, pause = await self._look(job_id, request)
             if record.status.is_final:
                 return record
-            await trio.sleep(max(pause, interval * self._random.uniform(0.8, 1.0)))
+            await trio.sleep(max(min(pause, MOST_PATIENCE), interval * self._random.uniform(0.8, 1.0)))
             interval = min(interval * POLL_GROWTH, MOST_POLL)
 
     async def _look_part(self, batch: _Batch, place: int) -> None:

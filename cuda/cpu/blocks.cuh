@@ -14,12 +14,13 @@ constexpr int panel_gains = 1 << 18;  // chains wait for one another while so ma
 constexpr int few_chains = 128, most_chains = 1024;  // at least, and at most, so many
 constexpr int fewest_chains = 16;                    // to bring rows nearer costs fewer more than it saves
 
-// The bits that a chain flipped in a block, and those of them that it cleared.
+// The bits that a chain set in a block, and those that it cleared.
 struct Flips {
-    uint64_t all, cleared;
-    GQ_MEMBER int count() const { return bits(all); }
-    GQ_MEMBER int count_cleared() const { return bits(cleared); }
-    GQ_MEMBER static int bits(uint64_t x) { return population(unsigned(x)) + population(unsigned(x >> 32)); }
+    uint64_t set, cleared;
+    GQ_MEMBER int count() const {
+        const uint64_t all = set | cleared;
+        return population(unsigned(all)) + population(unsigned(all >> 32));
+    }
 };
 
 struct BlockChain {
@@ -39,28 +40,30 @@ struct Tile {
     }
 };
 
-// Adds flips to WINDOWS windows of gains: those from column `column` of the tile on. -x is ~x + 1.
+// Adds flips to the first WINDOWS windows of a tile's gains. Two loops without a sign cost less than one with it.
 template <int WINDOWS>
-GQ void add_flips(const Tile& tile, int column, const Flips& flips, int32_t* gains) {
+GQ void add_flips(const Tile& tile, const Flips& flips, int32_t* gains) {
     vi gain[WINDOWS];
-    const int cleared = flips.count_cleared();
-    GQ_UNROLL for (int k = 0; k < WINDOWS; ++k) gain[k] = load(gains + 32 * k) + cleared;
-    for (uint64_t left = flips.all; left; left &= left - 1) {
-        const int f = __builtin_ctzll(left);
-        const int32_t* const row = tile.row[f] + column;
-        const int sign = -int((flips.cleared >> f) & 1u);
-        GQ_UNROLL for (int k = 0; k < WINDOWS; ++k) gain[k] = gain[k] + (load_int(row + 32 * k) ^ sign);
+    GQ_UNROLL for (int k = 0; k < WINDOWS; ++k) gain[k] = load(gains + 32 * k);
+    for (uint64_t left = flips.set; left; left &= left - 1) {
+        const int32_t* const row = tile.row[__builtin_ctzll(left)];
+        GQ_UNROLL for (int k = 0; k < WINDOWS; ++k) gain[k] = gain[k] + load_int(row + 32 * k);
+    }
+    for (uint64_t left = flips.cleared; left; left &= left - 1) {
+        const int32_t* const row = tile.row[__builtin_ctzll(left)];
+        GQ_UNROLL for (int k = 0; k < WINDOWS; ++k) gain[k] = gain[k] - load_int(row + 32 * k);
     }
     GQ_UNROLL for (int k = 0; k < WINDOWS; ++k) store(gains + 32 * k, gain[k]);
 }
 
-// The attempts of window `k` of a block in N chains, of which word[i] are the random words of chain i. A chain without
-// a hit goes along with a row of zeros, because a branch would be mispredicted.
-template <int N>
-GQ void attempt(const Tile& block, const BlockChain* chain, const vu* const (&word)[N], int k, unsigned valid,
-                Flips (&flips)[N]) {
-    alignas(64) static const int32_t zeros[32] = {};
-    vi limit[N], tie[N], rise[N];
+// The attempts of window `k` of a block in N chains, of which word[i] are the random words of chain i; their flips are
+// added to the gains of both windows. A chain without a hit goes along with a row of zeros, because a branch would be
+// mispredicted. The next ballot doesn't wait for the gains of the other window.
+template <int N, int WINDOWS>
+GQ void attempt(const Tile& block, const BlockChain* chain, const vu* const (&word)[N], int k, unsigned valid) {
+    alignas(64) static const int32_t zeros[block_size] = {};
+    const int own = 32 * k, other = WINDOWS > 1 ? 32 * (1 - k) : 0;
+    vi limit[N], tie[N], rise[N], next[N];
     vb before[N];
     unsigned set[N], waiting[N];
     int64_t energy[N];
@@ -70,7 +73,8 @@ GQ void attempt(const Tile& block, const BlockChain* chain, const vu* const (&wo
             keep(!tails(*word[i]), splat(int(0x80000000u)));  // the rise that loses though it is no higher; or none
         set[i] = chain[i].spins[k];
         before[i] = spread(set[i]);
-        rise[i] = negate_if(before[i], load(chain[i].gains + 32 * k));
+        rise[i] = negate_if(before[i], load(chain[i].gains + own));
+        if (WINDOWS > 1) next[i] = load(chain[i].gains + other);
         waiting[i] = valid;
         energy[i] = *chain[i].energy;
     }
@@ -83,41 +87,42 @@ GQ void attempt(const Tile& block, const BlockChain* chain, const vu* const (&wo
         if (!any) break;
         GQ_UNROLL for (int i = 0; i < N; ++i) {
             const int source = first(hit[i] | 0x80000000u);
-            const unsigned was_set = (set[i] >> source) & 1u;
-            const int32_t* const row = hit[i] ? block.row[32 * k + source] + 32 * k : zeros;
+            const vb was_set = uniform((set[i] >> source) & 1u);
+            const int32_t* const row = hit[i] ? block.row[own + source] : zeros;
             energy[i] += hit[i] ? bcast(rise[i], source) : 0;
-            rise[i] = plus_minus(rise[i], before[i] ^ uniform(was_set), load_int(row));
+            rise[i] = plus_minus(rise[i], before[i] ^ was_set, load_int(row + own));
+            if (WINDOWS > 1) next[i] = plus_minus(next[i], was_set, load_int(row + other));
             set[i] ^= hit[i] & -hit[i];
             waiting[i] &= ~(hit[i] ^ (hit[i] - 1u));  // those behind the hit
         }
     }
     GQ_UNROLL for (int i = 0; i < N; ++i) {
-        store(chain[i].gains + 32 * k, negate_if(before[i], rise[i]));
+        store(chain[i].gains + own, negate_if(before[i], rise[i]));
+        if (WINDOWS > 1) store(chain[i].gains + other, next[i]);
         *chain[i].energy = energy[i];
-        const unsigned all = chain[i].spins[k] ^ set[i];
-        flips[i] = {uint64_t(all) << (32 * k), uint64_t(all & ~set[i]) << (32 * k)};
+        chain[i].flips->set |= uint64_t(set[i] & ~chain[i].spins[k]) << own;
+        chain[i].flips->cleared |= uint64_t(chain[i].spins[k] & ~set[i]) << own;
         chain[i].spins[k] = set[i];
     }
 }
 
-// All attempts of a block of `windows` in N chains; word[windows * i] is the first of chain i. `last`: those of the last
+// All attempts of a block of WINDOWS in N chains; word[WINDOWS * i] is the first of chain i. `last`: those of the last
 // window that are variables.
-template <int N>
-GQ void attempt_block(const Tile& block, const BlockChain* chain, const vu* word, int windows, unsigned last) {
+template <int N, int WINDOWS>
+GQ void attempt_block(const Tile& block, const BlockChain* chain, const vu* word, unsigned last) {
     GQ_UNROLL for (int i = 0; i < N; ++i) * chain[i].flips = {0, 0};
-    for (int k = 0; k < windows; ++k) {
-        Flips own[N];
+    for (int k = 0; k < WINDOWS; ++k) {
         const vu* drawn[N];
-        GQ_UNROLL for (int i = 0; i < N; ++i) drawn[i] = word + windows * i + k;
-        attempt<N>(block, chain, drawn, k, k + 1 < windows ? ~0u : last, own);
-        GQ_UNROLL for (int i = 0; i < N; ++i) {
-            chain[i].flips->all |= own[i].all;
-            chain[i].flips->cleared |= own[i].cleared;
-        }
-        if (windows == 1) continue;
-        const int other = 32 * (1 - k);
-        GQ_UNROLL for (int i = 0; i < N; ++i) add_flips<1>(block, other, own[i], chain[i].gains + other);
+        GQ_UNROLL for (int i = 0; i < N; ++i) drawn[i] = word + WINDOWS * i + k;
+        attempt<N, WINDOWS>(block, chain, drawn, k, k + 1 < WINDOWS ? ~0u : last);
     }
+}
+
+template <int WINDOWS>
+GQ void attempt_chains(const Tile& block, const BlockChain* chain, int count, const vu* word, unsigned last) {
+    int i = 0;
+    for (; i + 2 <= count; i += 2) attempt_block<2, WINDOWS>(block, chain + i, word + WINDOWS * i, last);
+    if (i < count) attempt_block<1, WINDOWS>(block, chain + i, word + WINDOWS * i, last);
 }
 
 struct Panel {
@@ -143,10 +148,12 @@ GQ int64_t sweep_block(const Ensemble& e, int sweep, const int32_t* weights, key
                         e.rungs ? e.chain_temperature[c + i] : e.temperature[sweep]};
         vu draws[4];
         window_draw(windows, unsigned(c), 0, unsigned(sweep), seed, draws, k);
-        int i = 0;
-        for (; i + 2 <= count; i += 2) attempt_block<2>(panel.block, chain + i, draws + windows * i, windows, last);
-        if (i < count) attempt_block<1>(panel.block, chain + i, draws + windows * i, windows, last);
-        for (i = 0; i < count; ++i) flips += chain[i].flips->count();
+        if (windows == 2) {
+            attempt_chains<2>(panel.block, chain, count, draws, last);
+        } else {
+            attempt_chains<1>(panel.block, chain, count, draws, last);
+        }
+        for (int i = 0; i < count; ++i) flips += chain[i].flips->count();
     }
     for (int column = 0; column < words;) {
         if (column == k) {
@@ -159,9 +166,9 @@ GQ int64_t sweep_block(const Ensemble& e, int sweep, const int32_t* weights, key
             const Flips& own = panel.flips[c - begin];
             int32_t* const gains = e.gains + int64_t(c) * stride + 32 * column;
             if (two) {
-                add_flips<2>(panel.tile, 0, own, gains);
+                add_flips<2>(panel.tile, own, gains);
             } else {
-                add_flips<1>(panel.tile, 0, own, gains);
+                add_flips<1>(panel.tile, own, gains);
             }
         }
         column += two ? 2 : 1;

@@ -212,7 +212,7 @@ def test_a_batch_without_variables_is_refused_at_the_door() -> None:
         workspace.solve_many(ProblemBatch.from_dense(np.zeros((3, 0, 0))), FacadeAnnealing(workspace, sweeps=5))
 
 
-def test_chunks_are_even_and_worth_handing_out() -> None:
+def test_chunks_shrink_towards_the_end_and_are_worth_handing_out() -> None:
     batch, workspace = ProblemBatch.from_dense(np.zeros((5000, 4, 4))), Workspace()
 
     def sizes(count: int, sweeps: int) -> list[int]:
@@ -221,9 +221,12 @@ def test_chunks_are_even_and_worth_handing_out() -> None:
 
     assert sizes(0, 2) == []
     assert sizes(50, 2) == [50]
-    assert sizes(2000, 2) == [2000 // 2] * 2
-    assert sizes(5000, 1000) == [5000 // 8] * 8
+    assert sizes(400, 20) == [200] * 2
     assert sizes(3, 10_000) == [1] * 3
+    sizes_of_many = sizes(5000, 1000)
+    assert sizes_of_many[:4] == [1024, 994, 746, 559]  # at most as many as fit, then a quarter of what is left
+    assert sizes_of_many[-3:] == [4, 6, 5]  # a millisecond each: no chunk is worth less than three
+    assert sum(sizes_of_many) == 5000
 
 
 def test_long_anneals_go_in_small_chunks() -> None:

@@ -325,9 +325,9 @@ class TestBatch:
         assert results.costs.tolist() == [costs[n % 10] for n in range(len(problems))]
         sizes = [len(request.work.problems) for request in backend.requests]
         assert sum(sizes) == len(problems)
-        assert max(sizes) <= PROBLEMS_A_CHUNK
-        assert max(sizes) - min(sizes) <= 1
-        assert len(sizes) == 6
+        assert sizes[0] == PROBLEMS_A_CHUNK
+        assert sizes == sorted(sizes, reverse=True)
+        assert sizes[-1] == 1
 
     async def test_a_small_batch_keeps_every_worker_busy(self) -> None:
         workspace, backend = local()

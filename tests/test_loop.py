@@ -99,7 +99,7 @@ async def test_small_jobs_cross_together_and_workers_work_at_once(autojump_clock
         for number in range(1_000):
             assert (await scheduler.wait(str(number))).status is Status.Succeeded
         nursery.cancel_scope.cancel()
-    assert workers.crossings == 4
+    assert workers.crossings <= 8
     assert workers.most_at_once == 2
     assert trio.current_time() == pytest.approx(1_000 * 0.00005 / 2, rel=0.1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -82,7 +83,7 @@ class Requests:
         return request if job_id is None else replace(request, job_id=job_id)
 
     def _chunks(self, problems: Iterable[Problem], solver: AnySolver, at_least: int) -> Iterator[Chunk]:
-        """Cut a batch into even chunks, made as they are asked for.
+        """Cut a batch into chunks, made as they are asked for.
 
         There are `at_least` so many, where there is enough to do, so that no worker stands idle. What has no length
         is read as far as `at_least` chunks of `PROBLEMS_A_CHUNK` need at a time.
@@ -90,9 +91,9 @@ class Requests:
         spec, params = specification(solver)
         before = 0
         for part in _parts(problems, at_least * PROBLEMS_A_CHUNK):
-            total, chunks = len(part), _chunk_count(part, spec, at_least)
-            for index in range(chunks):
-                begin, end = total * index // chunks, total * (index + 1) // chunks
+            begin = 0
+            for size in _chunk_sizes(part, spec, at_least):
+                end = begin + size
                 yield Chunk(
                     work=Work(_checked(part, begin, end, solver, before), spec),
                     name=f"Problems {before + begin} to {before + end - 1} of a batch",
@@ -102,7 +103,8 @@ class Requests:
                     threads=self.threads,
                     job_id=str(uuid4()),  # quicker than the other kind
                 )
-            before += total
+                begin = end
+            before += begin
 
 
 def _parts(problems: Iterable[Problem], most: int) -> Iterator[Sequence[Problem]]:
@@ -144,22 +146,35 @@ def _checked(problems: Sequence[Problem], begin: int, end: int, solver: AnySolve
     return as_dense(chunk) or chunk
 
 
-def _chunk_count(problems: Sequence[Problem], solver: Specification, at_least: int) -> int:
-    """How many chunks to cut them into: fewer of small matrices that the solver treats alike."""
-    total, size, uniform = len(problems), 0, solver.uniform
+def _chunk_sizes(problems: Sequence[Problem], solver: Specification, at_least: int) -> Iterator[int]:
+    """Of what is left an equal share for each of `at_least`, so that large ones come first and all workers end together
+    (guided self-scheduling: Polychronopoulos and Kuck, IEEE Transactions on Computers C-36, 1987)."""
+    most, seconds = _bounds(problems, solver)
+    left = len(problems)
+    while left:
+        while at_least > 1 and left * seconds < at_least * SECONDS_A_CHUNK:
+            at_least = -(-at_least // 2)  # still as many for each worker
+        size = min(most, -(-left // at_least))
+        yield size
+        left -= size
+
+
+def _bounds(problems: Sequence[Problem], solver: Specification) -> tuple[int, float]:
+    """The most problems a chunk, and seconds of a core that one takes, about; infinity for what is not known.
+
+    Chunks are larger of small matrices that the solver treats alike.
+    """
+    size, uniform = 0, solver.uniform
     if isinstance(problems, DenseBatch):
         size = problems.J.shape[1]
     elif problems and all(isinstance(p, Problem) and is_matrix(p) for p in problems):
         size = max(len(p.matrices.J) for p in problems if p.matrices is not None)
     if not size or uniform is None:
-        return max(-(-total // PROBLEMS_A_CHUNK), min(total, at_least))
+        return PROBLEMS_A_CHUNK, math.inf
     table = uniform.chains if uniform.exchange else uniform.sweeps  # of betas, and of temperatures
     nbytes = 8 * size * (size + uniform.chains) + 20 * table
     most = max(1, min(MATRICES_A_CHUNK, BYTES_A_CHUNK // nbytes))
-    seconds = 5e-9 * size * (size + uniform.chains * uniform.sweeps)  # of a core, about
-    while at_least > 1 and total * seconds < at_least * SECONDS_A_CHUNK:
-        at_least = -(-at_least // 2)  # still as many for each worker
-    return min(total, -(-total // (most * at_least)) * at_least)
+    return most, 5e-9 * size * (size + uniform.chains * uniform.sweeps)
 
 
 def _envelope(solver: AnySolver) -> Envelope:

@@ -1,8 +1,8 @@
 """The trio half of the scheduler: carries out what the policy decides.
 
-One task, `Scheduler.run`, asks the policy and starts slices; one child task a slice waits for its worker. Everyone
-else (submitters, cancellers, finished slices) tells the policy what happened, without an await in between, and wakes
-that task. So cancellation, wherever it strikes, finds the state whole.
+One task, `Scheduler.run`, asks the policy and starts slices; a child task for each busy worker waits for its slice, and
+asks for the next. Everyone else (submitters, cancellers) tells the policy what happened, without an await in between,
+and wakes the first task. So cancellation, wherever it strikes, finds the state whole.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from gpuqio.problem import Problem
 from gpuqio.scheduler.crossing import Answer, Crossing, Item, Stop, job_error
 from gpuqio.scheduler.ledger import Entry, Ledger
 from gpuqio.scheduler.lifecycle import Event, State, after
-from gpuqio.scheduler.policy import Action, Admit, Advance, Close, Expire, Interrupt, Policy
+from gpuqio.scheduler.policy import Admit, Advance, Close, Expire, Interrupt, Policy
 from gpuqio.scheduler.scratch import scratch_storage
 from gpuqio.scheduler.sessions import SessionBook
-from gpuqio.scheduler.turns import Job
 from gpuqio.solvers import TARGETS
 
 if TYPE_CHECKING:
@@ -72,6 +71,7 @@ class Scheduler:
         self._stops: dict[int, Stop] = {}  # of the busy workers
         self._change = trio.Event()
         self.sessions = SessionBook(self.list)
+        self._closing = False  # nothing more is begun
         self._broken = ""  # why nothing will run any more
 
     def __repr__(self) -> str:
@@ -218,11 +218,11 @@ class Scheduler:
                 try:
                     while True:
                         self._change = trio.Event()
-                        for action in self._policy.decide(trio.current_time()):
-                            self._perform(action, nursery)
+                        self._act(nursery)
                         with trio.move_on_at(self._policy.next_deadline()):
                             await self._change.wait()
                 finally:
+                    self._closing = True
                     for stop in self._stops.values():
                         stop.set()
         except BaseException as error:
@@ -236,48 +236,59 @@ class Scheduler:
                     entry.job.state = after(entry.job.state, Event.FAIL)  # the policy is past caring
                     self._settle(entry, JobError("InternalError", f"{reason} before the job had ended."))
 
-    def _perform(self, action: Action, nursery: trio.Nursery) -> None:
-        match action:
-            case Admit(job):
-                self._ledger[job.id].admitted.set()
-            case Expire(job):
-                self._settle(self._ledger[job.id], EXPIRED)
-            case Interrupt(worker):
-                self._stops[worker].set()
-            case Advance(worker, jobs, seconds):
-                self._launch(nursery, worker, jobs, seconds)
-            case Close(worker, jobs):
-                self._launch(nursery, worker, jobs, 0.0)
+    def _act(self, nursery: trio.Nursery, own: int | None = None) -> Crossing | None:
+        """Do what is to be done now. The next slice of worker `own`, if there is one, is left to the caller."""
+        mine = None
+        for action in self._policy.decide(trio.current_time()):
+            match action:
+                case Admit(job):
+                    self._ledger[job.id].admitted.set()
+                case Expire(job):
+                    self._settle(self._ledger[job.id], EXPIRED)
+                case Interrupt(worker):
+                    self._stops[worker].set()
+                case Advance() | Close():
+                    crossing = self._crossing(action)
+                    if action.worker == own:
+                        mine = crossing
+                    else:
+                        nursery.start_soon(self._cross, nursery, action.worker, crossing)
+        return mine
 
-    def _launch(self, nursery: trio.Nursery, worker: int, jobs: tuple[Job, ...], seconds: float) -> None:
+    def _crossing(self, action: Advance | Close) -> Crossing:
         now = datetime.now(UTC)
         items = []
-        for job in jobs:
+        for job in action.jobs:
             entry = self._ledger[job.id]
             items.append(Item(job, entry.request.work, entry.run, job.reason))
             if entry.began is None and job.state is State.EXECUTING:
                 entry.began = now
-        self._stops[worker] = Stop()
-        engine, elsewhere = self._engines[self._policy.place(worker)], self._policy.elsewhere(worker)
-        crossing = Crossing(engine, items, seconds, self._stops[worker], self._clock, elsewhere)
-        nursery.start_soon(self._cross, worker, crossing, now)
+        self._stops[action.worker] = stop = Stop()
+        engine, elsewhere = self._engines[self._policy.place(action.worker)], self._policy.elsewhere(action.worker)
+        seconds = action.seconds if isinstance(action, Advance) else 0.0
+        return Crossing(engine, items, seconds, stop, self._clock, elsewhere)
 
-    async def _cross(self, worker: int, crossing: Crossing, began: datetime) -> None:
-        """See a slice through, and take in what it brought."""
-        try:
-            answers = await self._execute(crossing)
-        except Exception as error:  # no thread to be had, for one
-            failure = job_error(error)
-            answers = [Answer(item.job, Event.FAIL, error=failure) for item in crossing.items]
-        del self._stops[worker]
-        self._policy.report(worker, answers, lost=bool(crossing.engine.lost))
-        for answer in answers:
-            entry = self._ledger[answer.job.id]
-            entry.run, entry.results = answer.run, answer.results
-            if entry.began is None and answer.event is not Event.RETURN:
-                entry.began = began
-            self._settle(entry, answer.error)
-        self._change.set()
+    async def _cross(self, nursery: trio.Nursery, worker: int, crossing: Crossing | None) -> None:
+        """See a worker's slices through, and take in what they bring.
+
+        One follows the other before anyone hears of the answers: a core waits, and they may have much to do.
+        """
+        while crossing is not None:
+            began = datetime.now(UTC)
+            try:
+                answers = await self._execute(crossing)
+            except Exception as error:  # no thread to be had, for one
+                failure = job_error(error)
+                answers = [Answer(item.job, Event.FAIL, error=failure) for item in crossing.items]
+            del self._stops[worker]
+            self._policy.report(worker, answers, lost=bool(crossing.engine.lost))
+            for answer in answers:
+                entry = self._ledger[answer.job.id]
+                entry.run, entry.results = answer.run, answer.results
+                if entry.began is None and answer.event is not Event.RETURN:
+                    entry.began = began
+                self._settle(entry, answer.error)
+            crossing = None if self._closing else self._act(nursery, worker)
 
     def _settle(self, entry: Entry, error: JobError | None = None) -> None:
         """If the job has ended, let it be known."""

@@ -304,7 +304,7 @@ class Policy:
         if ended := self._closing[place]:
             closing = [ended.popitem(last=False)[1] for _ in range(min(BATCH, len(ended)))]
             return Close(self._engage(place, Share(closing)), tuple(closing))
-        share = self._turns.fill(place, sum(map(len, self._idle)))
+        share = self._turns.fill(place, self.workers)
         if not share.jobs:
             return None
         for rank, job in enumerate(share.jobs):

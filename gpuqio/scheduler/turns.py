@@ -8,10 +8,10 @@
    long run delays short jobs by a slice each. An owner with `UNDER_WAY` runs under way in a place begins no more there:
    10,000 long jobs end one after another, and not all at the end.
 
-A slice is filled with jobs that fit in it together, but no worker takes more than its share while others are idle. How
-long a job takes is known once it has begun; until then it is taken for as long as the one its owner began last, and the
-worker returns it when the slice is full before its turn. A run longer than a slice, or with a timeout nearer than that,
-travels alone.
+A slice is filled with jobs that fit in it together, but no worker takes more than its share of what waits, unless that
+is less than `CRUMB`. How long a job takes is known once it has begun; until then it is taken for as long as the one its
+owner began last, and the worker returns it when the slice is full before its turn. A run longer than a slice, or with a
+timeout nearer than that, travels alone.
 
 A slice is of one place: an engine with its workers. What has not begun goes to any place; a run stays where it began.
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["BATCH", "SLICE", "UNDER_WAY", "Job", "Share", "Turns"]
 
 SLICE = 0.020  # seconds: long against the 0.2 ms of a hop to a thread, short against a user's patience
+CRUMB = SLICE / 8  # less is not worth sharing
 BATCH = 256  # most jobs a slice: when one breaks it, each of the others is advanced anew
 UNDER_WAY = 16  # runs begun and waiting for a slice, an owner, priority and place
 
@@ -194,16 +195,18 @@ class Turns:
         """Whether another place is open."""
         return any(other not in self._closed for other in self._places if other != place)
 
-    def fill(self, place: int = 0, idle: int = 1) -> Share:
+    def fill(self, place: int = 0, workers: int = 1) -> Share:
         """Take jobs for one slice; none if no owner may run any there. Their owners are charged in advance.
 
         Args:
-            idle: workers that have no slice.
+            workers: how many share what waits.
         """
         share = Share()
         queues: set[_Queue] = set()
-        room, most = SLICE, max(1, min(BATCH, -(-self._queued // idle)))
-        while len(share.jobs) < most and room > 0 and (queue := self._next(place, share.owners)) is not None:
+        room, most = SLICE, max(1, min(BATCH, -(-self._queued // workers)))
+        while room > 0 and (queue := self._next(place, share.owners)) is not None:
+            if len(share.jobs) >= (BATCH if 0 < SLICE - room < CRUMB else most):
+                break
             side = queue.side(place, self._takes_fresh(place))
             job = next(iter(side.values()))
             predicted = queue.usual if side is queue.fresh else job.predicted

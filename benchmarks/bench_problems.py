@@ -4,9 +4,12 @@ Ours is `solve_many` of a batch; peers take one problem a call, so their users' 
 processes. One search tunes every solver's reads and their length on a calibration set, so that 99 % of the problems
 end at the optimum; then fresh problems are solved, in rounds, the solvers in turn. A solver that falls short of 99 %
 there is given a quarter more reads and measured again. A slow one gets fewer problems, as many as its time allows; a
-quick one gets a round's problems several times over, so that a round takes a fifth of a second of a core. Counted is
+quick one gets a round's problems several times over, so that a round takes half a second of a core. Counted is
 all from arrays in memory to states in memory, for ours with the start and the end of a workspace each round; not
-counted are imports, and the start of the peers' processes.
+counted are imports, the start of the peers' processes, and the problems' way to them.
+
+What two cores bring is measured in turn with one core, and so is what this machine gives: two processes of ours that
+know nothing of each other.
 
 The optimum: of 16 variables from exhaustive search; else the lowest cost that long runs of ours, or anyone here, found.
 
@@ -19,7 +22,6 @@ import argparse
 import multiprocessing
 import os
 import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -32,7 +34,7 @@ import numpy.typing as npt
 
 from benchmarks import instances
 from benchmarks.instances import Instance
-from benchmarks.peers import OURS, PACKAGES, PEERS, Settings, Solver, installed, jij, mqlib
+from benchmarks.peers import OURS, PACKAGES, PEERS, Run, Settings, Solver, installed, jij, mqlib
 from benchmarks.peers.ours import problem_of
 from benchmarks.report import save
 from benchmarks.tuning import Tuned, hits, tune_for_share
@@ -44,6 +46,8 @@ Floats = npt.NDArray[np.float64]
 ROUNDS = 5
 WANTED = 0.99
 MOST_TRIES = 6
+REPEATS = 3
+"""Of each round, to compare one core with two."""
 EXHAUSTIVE = 16
 LONG_RUN = Settings(512, 512)
 
@@ -67,7 +71,7 @@ class Extent(NamedTuple):
     round: float
 
 
-FULL = Extent(40, 1000, 1024, 1.5, 12.0, 0.2)
+FULL = Extent(40, 1000, 1024, 1.5, 12.0, 0.5)
 QUICK = Extent(6, 20, 64, 0.05, 1.0, 0.0)
 
 # A field of `random_qubo` has a standard deviation of some 29 sqrt(n) in spins.
@@ -124,24 +128,20 @@ def solve(
     solver: Solver, problems: Sequence[Instance], settings: Settings, cores: int, pool: Pool | None
 ) -> tuple[Floats, float, float]:
     """Best costs, seconds on the clock, and seconds of all cores."""
-    if pool is None or solver in OURS:
+    if pool is None:
         run = solver.solve_all(problems, settings, cores)
         return run.costs, run.wall, run.cpu
-    parts = [(solver.name, problems[i::cores], settings) for i in range(cores)]
-    begun = time.perf_counter()
-    done = pool.map(_solve, parts, chunksize=1)
-    wall = time.perf_counter() - begun
+    done = pool.map(_solve, [(solver.name, problems[i::cores], settings) for i in range(cores)], chunksize=1)
     costs = np.empty(len(problems))
-    for i, (found, _) in enumerate(done):
-        costs[i::cores] = found
-    return costs, wall, sum(cpu for _, cpu in done)
+    for i, run in enumerate(done):
+        costs[i::cores] = run.costs
+    return costs, max(run.wall for run in done), sum(run.cpu for run in done)
 
 
-def _solve(part: tuple[str, Sequence[Instance], Settings]) -> tuple[Floats, float]:
+def _solve(part: tuple[str, Sequence[Instance], Settings]) -> Run:
     name, problems, settings = part
-    solver = next(peer for peer in PEERS if peer.name == name)
-    run = solver.solve_all(problems, settings)
-    return run.costs, run.cpu
+    solver = next(solver for solver in (*OURS, *PEERS) if solver.name == name)
+    return solver.solve_all(problems, settings)
 
 
 class Measured(NamedTuple):
@@ -169,11 +169,29 @@ def measure(
             some = problems[: max(2, int(extent.seconds / len(rounds) / each))]
             times = max(1, round(extent.round / each / len(some)))
             settings = replace(tuned[solver].settings, seed=1 + number)
-            costs, wall, cpu = solve(solver, [*some] * times, settings, cores, pool)
+            costs, wall, cpu = solve(solver, [*some] * times, settings, cores, None if solver in OURS else pool)
             done[solver].costs.append(costs[: len(some)])
             done[solver].walls.append(wall / times)
             done[solver].cpus.append(cpu / times)
     return done
+
+
+def scaling(
+    tuned: Tuned, rounds: Sequence[Sequence[Instance]], cores: int, extent: Extent, pool: Pool
+) -> dict[str, float]:
+    """How many times as fast as on one core ours is on several, and as many processes of it are; medians."""
+    times = max(1, round(extent.round / max(tuned.seconds, 1e-9) / len(rounds[0])))
+    walls: list[tuple[float, float, float]] = []
+    for problems in [*rounds] * REPEATS:
+        run = partial(solve, OURS[0], [*problems] * times, tuned.settings)
+        pin(1)
+        one = run(1, None)[1]
+        pin(cores)
+        walls.append((one, run(cores, None)[1], run(cores, pool)[1]))
+    return {
+        "times one core": round(statistics.median(one / several for one, several, _ in walls), 3),
+        "processes, times one core": round(statistics.median(one / apart for one, _, apart in walls), 3),
+    }
 
 
 def share_solved(measured: Measured, best: Sequence[Floats]) -> float:
@@ -210,13 +228,16 @@ def run_family(name: str, family: Family, peers: list[Solver], extent: Extent, c
     rows: list[dict[str, Any]] = []
     for count in cores:
         pin(count)
-        with processes([s for s in tuned if s not in OURS], count) as pool:
+        with processes(list(tuned), count) as pool:
             again = partial(measure, tuned=tuned, rounds=rounds, cores=count, extent=extent, pool=pool)
             done = again(list(tuned))
             if settle(tuned, done, best, again):
                 done = again(list(tuned))
                 lower(best, done)
-        rows += table(name, tuned, done, best, count)
+            added = table(name, tuned, done, best, count)
+            if pool is not None:
+                added[0] |= scaling(tuned[OURS[0]], rounds, count, extent, pool)
+        rows += added
     pin(len(ALLOWED))
     return rows
 

@@ -80,7 +80,11 @@ class _Ours(Solver):
         first = instances[0]
         alike = all(i.ids.shape[1] == 2 and i.num_variables == first.num_variables for i in instances)
         alike &= len(instances) > 1
-        tensor = np.stack([instance.dense() for instance in instances]) if alike else None
+        tensor = None
+        if alike:
+            tensor = np.empty((len(instances), first.num_variables, first.num_variables))
+            for place, instance in enumerate(instances):
+                tensor[place] = instance.dense()
         wall, cpu = time.perf_counter(), time.process_time()
         batch = (
             ProblemBatch.from_problems(map(problem_of, instances))

@@ -8,9 +8,6 @@ quick one gets a round's problems several times over, so that a round takes half
 all from arrays in memory to states in memory, for ours with the start and the end of a workspace each round; not
 counted are imports, the start of the peers' processes, and the problems' way to them.
 
-What two cores bring is measured in turn with one core, and so is what this machine gives: two processes of ours that
-know nothing of each other.
-
 The optimum: of 16 variables from exhaustive search; else the lowest cost that long runs of ours, or anyone here, found.
 
     pip install '.[bench]' && python -m benchmarks.bench_problems [--quick] [--only 'SK n = 16']
@@ -46,8 +43,6 @@ Floats = npt.NDArray[np.float64]
 ROUNDS = 5
 WANTED = 0.99
 MOST_TRIES = 6
-REPEATS = 3
-"""Of each round, to compare one core with two."""
 EXHAUSTIVE = 16
 LONG_RUN = Settings(512, 512)
 
@@ -96,12 +91,12 @@ def optima(problems: Sequence[Instance], betas: tuple[float, float], long_run: S
     return np.asarray(np.min([run.costs for run in runs], axis=0))
 
 
-def pin(cores: int) -> None:
-    """Keep every thread of this process on so many cores, where the system can."""
+def pin(cores: int, first: int = 0) -> None:
+    """Keep every thread of this process on so many cores, from the first on, where the system can."""
     if hasattr(os, "sched_setaffinity"):
         for thread in os.listdir("/proc/self/task"):
             with suppress(ProcessLookupError):  # it has ended since
-                os.sched_setaffinity(int(thread), sorted(ALLOWED)[:cores])
+                os.sched_setaffinity(int(thread), sorted(ALLOWED)[first : first + cores])
 
 
 ALLOWED = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
@@ -140,7 +135,7 @@ def solve(
 
 def _solve(part: tuple[str, Sequence[Instance], Settings]) -> Run:
     name, problems, settings = part
-    solver = next(solver for solver in (*OURS, *PEERS) if solver.name == name)
+    solver = next(peer for peer in PEERS if peer.name == name)
     return solver.solve_all(problems, settings)
 
 
@@ -174,24 +169,6 @@ def measure(
             done[solver].walls.append(wall / times)
             done[solver].cpus.append(cpu / times)
     return done
-
-
-def scaling(
-    tuned: Tuned, rounds: Sequence[Sequence[Instance]], cores: int, extent: Extent, pool: Pool
-) -> dict[str, float]:
-    """How many times as fast as on one core ours is on several, and as many processes of it are; medians."""
-    times = max(1, round(extent.round / max(tuned.seconds, 1e-9) / len(rounds[0])))
-    walls: list[tuple[float, float, float]] = []
-    for problems in [*rounds] * REPEATS:
-        run = partial(solve, OURS[0], [*problems] * times, tuned.settings)
-        pin(1)
-        one = run(1, None)[1]
-        pin(cores)
-        walls.append((one, run(cores, None)[1], run(cores, pool)[1]))
-    return {
-        "times one core": round(statistics.median(one / several for one, several, _ in walls), 3),
-        "processes, times one core": round(statistics.median(one / apart for one, _, apart in walls), 3),
-    }
 
 
 def share_solved(measured: Measured, best: Sequence[Floats]) -> float:
@@ -228,16 +205,13 @@ def run_family(name: str, family: Family, peers: list[Solver], extent: Extent, c
     rows: list[dict[str, Any]] = []
     for count in cores:
         pin(count)
-        with processes(list(tuned), count) as pool:
+        with processes([s for s in tuned if s not in OURS], count) as pool:
             again = partial(measure, tuned=tuned, rounds=rounds, cores=count, extent=extent, pool=pool)
             done = again(list(tuned))
             if settle(tuned, done, best, again):
                 done = again(list(tuned))
                 lower(best, done)
-            added = table(name, tuned, done, best, count)
-            if pool is not None:
-                added[0] |= scaling(tuned[OURS[0]], rounds, count, extent, pool)
-        rows += added
+        rows += table(name, tuned, done, best, count)
     pin(len(ALLOWED))
     return rows
 

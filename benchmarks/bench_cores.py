@@ -1,9 +1,9 @@
 """What more cores bring: problems a second of `solve_many` with a worker a core, beside each core alone.
 
-Cores need not be alike, least of all where other machines share them, so one core is the mean rate of each alone. As
-many processes that know nothing of each other say what the machine gives. All in turn, from a tensor in memory to states
-in memory, with the start and the end of a workspace; restarts and sweeps are those that `bench_problems` found. Reported
-are medians of the rounds' ratios.
+Cores need not be alike, least of all where other machines share them, so one core is the mean rate of each alone.
+As many processes that know nothing of each other say what the machine gives. All in turn, from a tensor in memory to
+states in memory, with the start and the end of a workspace; restarts and sweeps are those that `bench_problems` found.
+Reported are medians of the rounds' ratios.
 
     python -m benchmarks.bench_cores [--quick]
 """

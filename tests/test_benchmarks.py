@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import bench_problems, bench_quality_time, bench_scale, bench_tts, bench_updates, instances, plots
+from benchmarks import (
+    bench_cores,
+    bench_problems,
+    bench_quality_time,
+    bench_scale,
+    bench_tts,
+    bench_updates,
+    instances,
+    plots,
+)
 from benchmarks.instances import Instance, brute_force
 from benchmarks.peers import OURS, PEERS, Settings, Solver, ours, suited
 from benchmarks.peers.base import costs_of
@@ -135,6 +144,14 @@ def test_problems() -> None:
     row, other = bench_problems.run_family("tiny", family, [OURS[1]], extent, [1])
     assert (row["problems"], row["solved"], row["ratio"], row["best peer"]) == (5, 1.0, 1.0, False)
     assert (other["problems"], other["solved"], other["best peer"]) == (5, 1.0, True)
+
+
+def test_cores() -> None:
+    J = bench_cores.tensor("SK n = 16", 2 * bench_cores.DIFFERENT)
+    assert (J[: bench_cores.DIFFERENT] == J[bench_cores.DIFFERENT :]).all()
+    assert (J[1] == instances.sk(16, 1).dense()).all()
+    assert bench_cores.seconds("SK n = 16", bench_cores.Load(bench_cores.DIFFERENT, 2, 2), 1) > 0
+    assert all(load.problems % (2 * bench_cores.DIFFERENT) == 0 for load in bench_cores.LOADS.values())
 
 
 def test_one_that_falls_short_gets_more_reads() -> None:

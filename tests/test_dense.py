@@ -224,7 +224,7 @@ def test_chunks_shrink_towards_the_end_and_are_worth_handing_out() -> None:
     assert sizes(400, 20) == [200] * 2
     assert sizes(3, 10_000) == [1] * 3
     sizes_of_many = sizes(5000, 1000)
-    assert sizes_of_many[:4] == [1024, 994, 746, 559]  # at most as many as fit, then a quarter of what is left
+    assert sizes_of_many[:4] == [1024, 994, 746, 559]  # at most so many, then a quarter of what is left
     assert sizes_of_many[-3:] == [4, 6, 5]  # a millisecond each: no chunk is worth less than three
     assert sum(sizes_of_many) == 5000
 

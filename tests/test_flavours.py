@@ -185,7 +185,7 @@ def test_a_batch_crosses_once(run: Any, spaces: list[Any], monkeypatch: pytest.M
     monkeypatch.setattr(Call, "_serve", counted)
     results = run(workspace.solve_many([three(n % 10) for n in range(130)], ParallelTempering(workspace)))
     assert results.costs.tolist() == COSTS * 13
-    assert len(backend.requests) > 2
+    assert [len(request.work.problems) for request in backend.requests] == [64, 33, 17, 8, 4, 2, 1, 1]
     assert len(crossings) == (0 if run.module is gpuqio.trio else 1)
 
 

@@ -99,9 +99,23 @@ async def test_small_jobs_cross_together_and_workers_work_at_once(autojump_clock
         for number in range(1_000):
             assert (await scheduler.wait(str(number))).status is Status.Succeeded
         nursery.cancel_scope.cancel()
-    assert workers.crossings <= 8
+    assert workers.crossings == 7
     assert workers.most_at_once == 2
     assert trio.current_time() == pytest.approx(1_000 * 0.00005 / 2, rel=0.1)
+
+
+async def test_a_workers_next_slice_begins_before_anyone_hears_of_its_last(autojump_clock: Clock) -> None:
+    engine = FakeEngine()
+    workers = FakeWorkers(engine)
+    scheduler = Scheduler([engine], workers, 1, clock=engine.clock)
+    for job_id in "ab":
+        scheduler.submit_nowait(a_request(job_id, 0.05))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(scheduler.run)
+        await scheduler.wait("a")
+        assert scheduler.get("b").status is Status.Executing
+        assert workers.at_once == 1
+        nursery.cancel_scope.cancel()
 
 
 async def test_ten_thousand_jobs_of_one_owner_do_not_starve_anothers_one(autojump_clock: Clock) -> None:

@@ -52,8 +52,9 @@ DOORS = {
     "httpx": ["remote"],
     "hypercorn": ["server"],
     "msgspec": ["blob_files", "qio_json", "remote", "result", "server"],
+    "outcome": ["scheduler"],
     "starlette": ["server"],
-    "threading": ["engines", "portal", "trio"],
+    "threading": ["engines", "portal", "scheduler", "trio"],
     "tqdm": ["cli"],
     "trio": ["cli", "dispatch", "facade", "portal", "remote", "scheduler", "server", "storage", "trio"],
 }

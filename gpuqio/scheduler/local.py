@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -11,10 +11,10 @@ from gpuqio.engines.choice import AUTO, GPUS, choose, engine_name
 from gpuqio.errors import InvalidParameter
 from gpuqio.scheduler.ledger import Ledger
 from gpuqio.scheduler.loop import Scheduler
+from gpuqio.scheduler.workers import Workers
 
 if TYPE_CHECKING:
     from gpuqio.engines.base import Engine
-    from gpuqio.scheduler.crossing import Answer, Crossing
 
 __all__ = ["LocalBackend", "local_backend", "worker_count"]
 
@@ -31,7 +31,7 @@ def worker_count() -> int:
     """
     text = os.environ.get("GPUQIO_THREADS", "")
     if not text:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return len(usable_cpus()) or os.cpu_count() or 1
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_WORKERS):
         raise InvalidParameter(
             f"GPUQIO_THREADS must be a whole number from 1 to {MAX_WORKERS}; found GPUQIO_THREADS={text!r}. "
@@ -42,15 +42,9 @@ def worker_count() -> int:
     return int(text)
 
 
-class _Unlimited:
-    """In place of trio's limiter of threads, with which a thread starts only when the other tasks have had a turn. The
-    policy bounds the slices, and each has a thread."""
-
-    async def acquire_on_behalf_of(self, borrower: object) -> None:
-        pass
-
-    def release_on_behalf_of(self, borrower: object) -> None:
-        pass
+def usable_cpus() -> tuple[int, ...]:
+    """The CPUs that this process may use, by number; none where the system doesn't say."""
+    return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
 
 
 class LocalBackend(Scheduler):
@@ -73,13 +67,16 @@ class LocalBackend(Scheduler):
         max_waiting: int = 10_000,
         ledger: Ledger | None = None,
     ) -> None:
-        workers = worker_count() if workers is None else workers
-        limiter = cast(trio.CapacityLimiter, _Unlimited())
+        workers, cpus = (worker_count(), usable_cpus()) if workers is None else (workers, ())
+        self._threads = Workers(cpus if len(cpus) == workers * len(engines) else ())
+        super().__init__(engines, self._threads.execute, workers, max_waiting=max_waiting, ledger=ledger)
 
-        async def execute(crossing: Crossing) -> list[Answer]:
-            return await trio.to_thread.run_sync(crossing, limiter=limiter, thread_name="gpuqio worker")
-
-        super().__init__(engines, execute, workers, max_waiting=max_waiting, ledger=ledger)
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """As a scheduler's; the threads end with it."""
+        try:
+            await super().run(task_status=task_status)
+        finally:
+            self._threads.close()
 
 
 def local_backend(engine: str | None = None) -> LocalBackend:

@@ -14,13 +14,13 @@ def test_what_has_not_begun_goes_where_a_worker_is_free_and_runs_stay_where_they
     a, b, c = (Job(name) for name in "abc")
     for worker, job in enumerate((a, b)):
         policy.admit(job)
-        assert told(policy.decide(0.0)) == [f"{worker}: {job.id}, 20 ms"]
+        assert told(policy.decide(0.0)) == [f"{worker}: {job.id}, 40 ms"]
     policy.report(0, [long_run(a)])
     policy.report(1, [long_run(b)])
     assert (a.home, b.home) == (0, 1)
     policy.admit(c)
     # Worker 0 is in the first place, as is 2; 1 and 3 are in the second.
-    assert told(policy.decide(0.0)) == ["0: a, 20 ms", "1: b, 20 ms", "2: c, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: a, 40 ms", "1: b, 40 ms", "2: c, 40 ms"]
     policy.report(0, [long_run(a)])
     policy.cancel(a)
     assert told(policy.decide(0.0)) == ["0: close a"]
@@ -50,17 +50,17 @@ def test_what_a_lost_place_did_not_begin_goes_elsewhere() -> None:
     policy.admit(run)
     policy.decide(0.0)
     policy.report(0, [long_run(run)])
-    assert told(policy.decide(0.0)) == ["0: run, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: run, 40 ms"]
     policy.admit(a)
-    assert told(policy.decide(0.0)) == ["1: a, 20 ms"]
+    assert told(policy.decide(0.0)) == ["1: a, 40 ms"]
     assert policy.elsewhere(1)
     policy.report(1, [Finding(a, Event.RETURN)], lost=True)
     assert a.state is State.EXECUTING
-    assert told(policy.decide(0.0)) == ["2: a, 20 ms"]
+    assert told(policy.decide(0.0)) == ["2: a, 40 ms"]
     assert not policy.elsewhere(2)
     policy.report(2, [long_run(a)], lost=True)
     policy.admit(b)
-    assert told(policy.decide(0.0)) == ["1: b, 20 ms", "2: a, 20 ms"]  # both to be told why
+    assert told(policy.decide(0.0)) == ["1: b, 40 ms", "2: a, 40 ms"]  # both to be told why
 
 
 def test_a_job_that_a_lost_place_gave_back_is_cancelled_at_once() -> None:

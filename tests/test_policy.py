@@ -18,7 +18,7 @@ from gpuqio.scheduler.turns import BATCH, SLICE, UNDER_WAY, Job
 
 
 def told(actions: list[Action]) -> list[str]:
-    """Actions as text, such as ``"0: a b, 20 ms"`` for worker 0 advancing a and b."""
+    """Actions as text, such as ``"0: a b, 40 ms"`` for worker 0 advancing a and b."""
     lines = []
     for action in actions:
         match action:
@@ -54,11 +54,11 @@ def test_a_job_from_beginning_to_end() -> None:
     assert repr(policy) == "<Policy: 0 outside, 0 waiting, 0 executing, 0 of 2 workers busy>"
     policy.admit(a)
     assert repr(policy) == "<Policy: 0 outside, 1 waiting, 0 executing, 0 of 2 workers busy>"
-    assert told(policy.decide(0.0)) == ["0: a, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: a, 40 ms"]
     assert repr(policy) == "<Policy: 0 outside, 0 waiting, 1 executing, 1 of 2 workers busy>"
     policy.report(0, [long_run(a)])
     assert repr(policy) == "<Policy: 0 outside, 0 waiting, 1 executing, 0 of 2 workers busy>"
-    assert told(policy.decide(0.1)) == ["0: a, 20 ms"]
+    assert told(policy.decide(0.1)) == ["0: a, 40 ms"]
     policy.report(0, [finished(a)])
     assert repr(policy) == "<Policy: 0 outside, 0 waiting, 0 executing, 0 of 2 workers busy; 1 succeeded>"
     assert repr(a) == "<Job a succeeded>"
@@ -69,7 +69,7 @@ def test_the_larger_priority_goes_first() -> None:
     policy = Policy(workers=1)
     for job_id, priority in [("low", -5), ("normal", 0), ("high", 7), ("normal2", 0)]:
         policy.admit(Job(job_id, priority=priority))
-    assert told(policy.decide(0.0)) == ["0: high normal normal2 low, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: high normal normal2 low, 40 ms"]
 
 
 def test_a_run_of_larger_priority_keeps_others_off() -> None:
@@ -77,11 +77,11 @@ def test_a_run_of_larger_priority_keeps_others_off() -> None:
     high, low = Job("high", priority=1), Job("low")
     policy.admit(low)
     policy.admit(high)
-    assert told(policy.decide(0.0)) == ["0: high low, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: high low, 40 ms"]
     policy.report(0, [long_run(high), Finding(low, Event.RETURN)])
     assert (high.state, low.state) == (State.EXECUTING, State.WAITING)
     for _ in range(10):
-        assert told(policy.decide(0.0)) == ["0: high, 20 ms"]
+        assert told(policy.decide(0.0)) == ["0: high, 40 ms"]
         policy.report(0, [long_run(high)])
 
 
@@ -90,11 +90,11 @@ def test_unbegun_jobs_share_a_slice_and_what_is_returned_keeps_its_place() -> No
     a, b, c, d = (Job(name) for name in "abcd")
     for job in (a, b, c):
         policy.admit(job)
-    assert told(policy.decide(0.0)) == ["0: a b c, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: a b c, 40 ms"]
     assert [job.state for job in (a, b, c)] == [State.EXECUTING, State.ASSIGNED, State.ASSIGNED]
     policy.admit(d)
     policy.report(0, [finished(a), Finding(b, Event.RETURN), Finding(c, Event.RETURN)])
-    assert told(policy.decide(0.0)) == ["0: b c d, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: b c d, 40 ms"]
 
 
 def test_a_slice_has_at_most_a_batch() -> None:
@@ -111,8 +111,8 @@ def test_runs_share_a_slice_if_they_fit_in_it_together() -> None:
     for job in jobs:
         policy.admit(job)
     policy.decide(0.0)
-    policy.report(0, [Finding(job, Event.ADVANCE, predicted=0.008, worked=0.005, solved=0.005) for job in jobs])
-    assert told(policy.decide(0.0)) == ["0: a b, 20 ms"]
+    policy.report(0, [Finding(job, Event.ADVANCE, predicted=0.016, worked=0.005, solved=0.005) for job in jobs])
+    assert told(policy.decide(0.0)) == ["0: a b, 40 ms"]
 
 
 def test_long_runs_travel_alone_and_in_turn() -> None:
@@ -176,7 +176,7 @@ def test_ten_thousand_jobs_of_one_owner_do_not_starve_anothers_one() -> None:
 def test_owners_get_equal_time_not_equally_many_jobs() -> None:
     policy = Policy(workers=1, max_waiting=100_000)
     for number in range(2_000):
-        policy.admit(Job(f"A{number}", owner="A"))  # of 20 ms each
+        policy.admit(Job(f"A{number}", owner="A"))  # of 40 ms each
         policy.admit(Job(f"B{number}", owner="B"))  # of 1 ms each
     spent: Counter[object] = Counter()
     while spent.total() < 4.0:
@@ -218,29 +218,29 @@ def test_workers_share_what_waits() -> None:
     begun = [Job(f"a{number}") for number in range(2)]
     for job in begun:
         policy.admit(job)
-    assert told(policy.decide(0.0)) == ["0: a0, 20 ms", "1: a1, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: a0, 40 ms", "1: a1, 40 ms"]
     policy.report(0, [finished(begun[0])])
     policy.report(1, [finished(begun[1])])
     jobs = [Job(f"b{number}") for number in range(5)]
     for job in jobs:
         policy.admit(job)
-    assert told(policy.decide(0.0)) == ["1: b0 b1 b2, 20 ms", "0: b3, 20 ms"]
+    assert told(policy.decide(0.0)) == ["1: b0 b1 b2, 40 ms", "0: b3, 40 ms"]
     more = [Job(f"c{number}") for number in range(3)]
     for job in more:
         policy.admit(job)
     policy.cancel(more[1])
     policy.report(1, [finished(job) for job in jobs[:3]])
-    assert told(policy.decide(0.0)) == ["1: b4 c0 c2, 20 ms"]  # a millisecond each: not worth sharing
+    assert told(policy.decide(0.0)) == ["1: b4 c0 c2, 40 ms"]  # a millisecond each: not worth sharing
     policy.report(0, [finished(jobs[3], worked=0.005)])
     policy.report(1, [finished(job, worked=0.005) for job in (jobs[4], more[0], more[2])])
     large = [Job(f"d{number}") for number in range(3)]
     for job in large:
         policy.admit(job)
-    assert told(policy.decide(0.0)) == ["1: d0 d1, 20 ms", "0: d2, 20 ms"]
+    assert told(policy.decide(0.0)) == ["1: d0 d1, 40 ms", "0: d2, 40 ms"]
     policy.report(1, [finished(job, worked=0.005) for job in large[:2]])
     for number in range(2):
         policy.admit(Job(f"e{number}"))
-    assert told(policy.decide(0.0)) == ["1: e0, 20 ms"]  # the rest is for the one that is busy
+    assert told(policy.decide(0.0)) == ["1: e0, 40 ms"]  # the rest is for the one that is busy
 
 
 def test_an_owner_can_be_bound_to_fewer_slices_than_there_are_workers() -> None:
@@ -250,7 +250,7 @@ def test_an_owner_can_be_bound_to_fewer_slices_than_there_are_workers() -> None:
         policy.admit(job)
     assert told(policy.decide(0.0)) == ["0: a0, 5 ms", "1: a1, 5 ms"]
     policy.admit(Job("b", owner="B"))
-    assert told(policy.decide(0.0)) == ["2: b, 20 ms"]
+    assert told(policy.decide(0.0)) == ["2: b, 40 ms"]
     policy.report(0, [finished(runs[0])])
     assert told(policy.decide(0.0)) == ["0: a2, 5 ms"]
 
@@ -320,8 +320,8 @@ def test_an_unbegun_job_is_taken_for_as_long_as_the_one_before() -> None:
         policy.admit(Job(str(number)))
     (action,) = policy.decide(0.0)
     first, *others = jobs_of(action)
-    policy.report(0, [finished(first, worked=0.008), *(Finding(job, Event.RETURN) for job in others)])
-    assert told(policy.decide(0.0)) == ["0: 1 2, 20 ms"]
+    policy.report(0, [finished(first, worked=0.016), *(Finding(job, Event.RETURN) for job in others)])
+    assert told(policy.decide(0.0)) == ["0: 1 2, 40 ms"]
 
 
 def test_the_predicted_wait_is_the_work_ahead_shared_by_all_workers() -> None:

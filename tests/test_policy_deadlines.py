@@ -13,11 +13,11 @@ from tests.test_policy import finished, long_run, told
 
 def test_a_timeout_counts_running_time_shortens_the_last_slice_and_closes_the_run() -> None:
     policy = Policy(workers=1)
-    job = Job("a", timeout=0.050)
+    job = Job("a", timeout=0.090)
     policy.admit(job)
-    assert told(policy.decide(0.0)) == ["0: a, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: a, 40 ms"]
     policy.report(0, [long_run(job)])
-    assert told(policy.decide(100.0)) == ["0: a, 20 ms"]
+    assert told(policy.decide(100.0)) == ["0: a, 40 ms"]
     policy.report(0, [long_run(job)])
     assert told(policy.decide(200.0)) == ["0: a, 10 ms"]
     policy.report(0, [Finding(job, Event.ADVANCE, predicted=9.0, worked=0.010, solved=0.010)])
@@ -41,7 +41,7 @@ def test_a_short_timeout_travels_alone_so_that_neighbours_do_not_use_it_up() -> 
     a, b = Job("a"), Job("b", timeout=0.001)
     policy.admit(a)
     policy.admit(b)
-    assert told(policy.decide(0.0)) == ["0: a, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: a, 40 ms"]
     policy.report(0, [finished(a)])
     assert told(policy.decide(0.0)) == ["0: b, 1 ms"]
 
@@ -59,7 +59,7 @@ def test_deadlines_fail_jobs_that_still_wait() -> None:
     assert told(policy.decide(2.5)) == ["expire late"]
     assert (running.state, late.state, later.state) == (State.EXECUTING, State.FAILED, State.WAITING)
     policy.report(0, [finished(running)])
-    assert told(policy.decide(2.6)) == ["0: later, 20 ms"]
+    assert told(policy.decide(2.6)) == ["0: later, 40 ms"]
 
 
 def test_a_job_returned_after_its_deadline_expires_then() -> None:
@@ -67,10 +67,10 @@ def test_a_job_returned_after_its_deadline_expires_then() -> None:
     a, b = Job("a"), Job("b", deadline=1.0)
     policy.admit(a)
     policy.admit(b)
-    assert told(policy.decide(0.0)) == ["0: a b, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: a b, 40 ms"]
     assert policy.decide(2.0) == []
     policy.report(0, [long_run(a), Finding(b, Event.RETURN)])
-    assert told(policy.decide(2.0)) == ["expire b", "0: a, 20 ms"]
+    assert told(policy.decide(2.0)) == ["expire b", "0: a, 40 ms"]
 
 
 def test_outdated_deadlines_do_not_pile_up() -> None:

@@ -19,7 +19,7 @@ def test_a_full_queue_refuses_and_names_its_bound() -> None:
     refused = Job("c")
     with pytest.raises(QueueFull, match="2 of at most 2 jobs are waiting, and 0 more"):
         policy.admit(refused)
-    assert told(policy.decide(0.0)) == ["0: a b, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: a b, 40 ms"]
 
 
 def test_applicants_are_admitted_in_order_and_nobody_overtakes_them() -> None:
@@ -46,7 +46,7 @@ def test_applicants_can_withdraw_be_cancelled_and_expire() -> None:
     assert not policy.withdraw(b)
     policy.cancel(c)
     assert c.state is State.CANCELLED
-    assert told(policy.decide(1.0)) == ["expire d", "0: a, 20 ms"]
+    assert told(policy.decide(1.0)) == ["expire d", "0: a, 40 ms"]
     assert repr(policy) == ("<Policy: 0 outside, 0 waiting, 1 executing, 1 of 1 workers busy; 1 failed, 1 cancelled>")
 
 
@@ -55,7 +55,7 @@ def test_cancel_waiting_running_and_between_slices() -> None:
     running, neighbour, waiting = Job("running"), Job("neighbour"), Job("waiting", priority=-1, timeout=0.01)
     for job in (running, neighbour, waiting):
         policy.admit(job)
-    assert told(policy.decide(0.0)) == ["0: running neighbour, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: running neighbour, 40 ms"]
     policy.cancel(waiting)
     policy.cancel(running)
     assert repr([waiting, running]) == "[<Job waiting cancelled>, <Job running cancelling>]"
@@ -66,7 +66,7 @@ def test_cancel_waiting_running_and_between_slices() -> None:
     assert running.reason is StopReason.CANCELLED
     policy.report(0, [finished(running)])
     assert repr(running) == "<Job running cancelled>"
-    assert told(policy.decide(0.0)) == ["0: neighbour, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: neighbour, 40 ms"]
     policy.report(0, [long_run(neighbour)])
     policy.cancel(neighbour)
     assert told(policy.decide(0.0)) == ["0: close neighbour"]
@@ -81,7 +81,7 @@ def test_a_cancelled_job_that_was_not_begun_is_not_closed() -> None:
     policy.cancel(b)
     policy.report(0, [long_run(a), Finding(b, Event.RETURN)])
     assert b.state is State.CANCELLED
-    assert told(policy.decide(0.0)) == ["0: a, 20 ms"]
+    assert told(policy.decide(0.0)) == ["0: a, 40 ms"]
 
 
 def test_closing_goes_before_everything_else() -> None:

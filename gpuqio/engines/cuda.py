@@ -27,7 +27,7 @@ STREAMS = 3
 ROUND_SECONDS = 0.010
 """How long the device is left alone: so often the stop flag is looked at."""
 
-SLICE_SECONDS = 0.020
+SLICE_SECONDS = 0.040
 """The scheduler's slice, about: no problem can make use of more of one."""
 
 PIECE = 64 << 20

@@ -18,6 +18,7 @@ from gpuqio.errors import InvalidProblem, JobFailed
 from gpuqio.facade.target import AnyProblem, AnySolver, Solver, specification
 from gpuqio.problem import Problem
 from gpuqio.result import Result
+from gpuqio.scheduler.turns import SLICE
 from gpuqio.solvers import parse
 from gpuqio.solvers.base import Solver as Specification
 
@@ -25,9 +26,9 @@ __all__ = ["PROBLEMS_A_CHUNK", "Chunk", "Requests", "as_it_is", "results_of"]
 
 # Large enough that crossing into native code costs nothing, small enough to cancel and to share out.
 PROBLEMS_A_CHUNK = 64
-MATRICES_A_CHUNK = 1024  # of a tensor, for which little is done one by one
+MATRICES_A_CHUNK = 1536  # of a tensor, for which little is done one by one; more would not lie in the cache
 BYTES_A_CHUNK = 2**25  # of its matrices, chains and temperatures, about
-SECONDS_A_CHUNK = 0.003  # handing one out takes up to a millisecond
+LEAST_SECONDS = 0.003  # of work a chunk: handing one out takes up to a millisecond
 
 
 class Chunk(Request):
@@ -152,7 +153,7 @@ def _chunk_sizes(problems: Sequence[Problem], solver: Specification, at_least: i
     most, seconds = _bounds(problems, solver)
     left = len(problems)
     while left:
-        while at_least > 1 and left * seconds < at_least * SECONDS_A_CHUNK:
+        while at_least > 1 and left * seconds < at_least * LEAST_SECONDS:
             at_least = -(-at_least // 2)  # still as many for each worker
         size = min(most, -(-left // at_least))
         yield size
@@ -171,10 +172,11 @@ def _bounds(problems: Sequence[Problem], solver: Specification) -> tuple[int, fl
         size = max(len(p.matrices.J) for p in problems if p.matrices is not None)
     if not size or uniform is None:
         return PROBLEMS_A_CHUNK, math.inf
+    seconds = 5e-9 * size * (size + uniform.chains * uniform.sweeps)
     table = uniform.chains if uniform.exchange else uniform.sweeps  # of betas, and of temperatures
     nbytes = 8 * size * (size + uniform.chains) + 20 * table
-    most = max(1, min(MATRICES_A_CHUNK, BYTES_A_CHUNK // nbytes))
-    return most, 5e-9 * size * (size + uniform.chains * uniform.sweeps)
+    most = min(MATRICES_A_CHUNK, BYTES_A_CHUNK // nbytes, max(PROBLEMS_A_CHUNK, int(SLICE / seconds)))
+    return max(1, most), seconds
 
 
 def _envelope(solver: AnySolver) -> Envelope:

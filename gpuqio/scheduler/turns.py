@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BATCH", "SLICE", "UNDER_WAY", "Job", "Share", "Turns"]
 
-SLICE = 0.020  # seconds: long against the 0.2 ms of a hop to a thread, short against a user's patience
-CRUMB = SLICE / 8  # less is not worth sharing
+SLICE = 0.040  # seconds: long against the 2 ms that two busy cores lose between slices, short against a user's patience
+CRUMB = SLICE / 16  # less is not worth sharing
 BATCH = 256  # most jobs a slice: when one breaks it, each of the others is advanced anew
 UNDER_WAY = 16  # runs begun and waiting for a slice, an owner, priority and place
 

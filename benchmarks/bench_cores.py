@@ -3,7 +3,8 @@
 Cores need not be alike, least of all where other machines share them, so one core is the mean rate of each alone.
 As many processes that know nothing of each other say what the machine gives. All in turn, from a tensor in memory to
 states in memory, with the start and the end of a workspace; restarts and sweeps are those that `bench_problems` found.
-Reported are medians of the rounds' ratios.
+Reported are medians of the rounds' ratios. A round in which a hypervisor gave more than one per cent of the CPUs' time
+to others says something about them, and is made again, up to twice as many times as there are to be rounds.
 
     python -m benchmarks.bench_cores [--quick]
 """
@@ -13,9 +14,11 @@ from __future__ import annotations
 import argparse
 import functools
 import multiprocessing
+import os
 import statistics
 import time
 from multiprocessing.pool import Pool
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +30,7 @@ from gpuqio import ProblemBatch, Workspace
 from gpuqio.optimization import ProblemType, SimulatedAnnealing
 
 ROUNDS = 21
+CALM = 0.01
 DIFFERENT = 100
 """Problems that are made; a batch has each of them many times."""
 
@@ -68,30 +72,59 @@ def seconds(name: str, load: Load, workers: int) -> float:
     return time.perf_counter() - begun
 
 
+def stolen() -> float:
+    """Seconds of all CPUs that a hypervisor gave to others, since the start of the machine; 0 where there is none."""
+    counts = Path("/proc/stat")
+    return int(counts.read_text().split()[8]) / os.sysconf("SC_CLK_TCK") if counts.exists() else 0.0
+
+
+class Round(NamedTuple):
+    """Problems a second."""
+
+    alone: list[float]  # of each core
+    workers: float
+    processes: float
+
+    @property
+    def one(self) -> float:
+        return statistics.mean(self.alone)
+
+
+def measure(name: str, load: Load, cores: int, pool: Pool) -> Round:
+    part = (name, load._replace(problems=load.problems // cores), 1)
+    alone = []
+    for core in range(cores):
+        pin(1, core)
+        alone.append(load.problems / seconds(name, load, 1))
+    pin(cores)
+    workers = load.problems / seconds(name, load, cores)
+    return Round(alone, workers, load.problems / max(pool.starmap(seconds, [part] * cores, chunksize=1)))
+
+
 def compare(name: str, load: Load, cores: int, rounds: int, pool: Pool) -> dict[str, Any]:
     """A family's row."""
-    part = (name, load._replace(problems=load.problems // cores), 1)
-    alone, together, apart = [], [], []
-    for turn in range(rounds + 1):
-        rates = []
-        for core in range(cores):
-            pin(1, core)
-            rates.append(load.problems / seconds(name, load, 1))
-        pin(cores)
-        several = load.problems / seconds(name, load, cores)
-        each = load.problems / max(pool.starmap(seconds, [part] * cores, chunksize=1))
-        if turn:  # the first makes the tensors
-            alone.append(rates)
-            together.append(several / statistics.mean(rates))
-            apart.append(each / statistics.mean(rates))
+    measure(name, load, cores, pool)  # makes the tensors
+    made: list[Round] = []
+    disturbed = 0
+    while len(made) < rounds:
+        lost, began = stolen(), time.perf_counter()
+        latest = measure(name, load, cores, pool)
+        if stolen() - lost > CALM * cores * (time.perf_counter() - began) and disturbed < 2 * rounds:
+            disturbed += 1
+        else:
+            made.append(latest)
     return {
         "problem": name,
         "cores": cores,
         **load._asdict(),
-        "problems/s of each core": [round(statistics.median(rates)) for rates in zip(*alone, strict=True)],
-        "workers, times one core": round(statistics.median(together), 3),
-        "processes, times one core": round(statistics.median(apart), 3),
-        "workers : processes": round(statistics.median(t / a for t, a in zip(together, apart, strict=True)), 3),
+        "rounds": rounds,
+        "made again": disturbed,
+        "problems/s of each core": [
+            round(statistics.median(rates)) for rates in zip(*(r.alone for r in made), strict=True)
+        ],
+        "workers, times one core": round(statistics.median(r.workers / r.one for r in made), 3),
+        "processes, times one core": round(statistics.median(r.processes / r.one for r in made), 3),
+        "workers : processes": round(statistics.median(r.workers / r.processes for r in made), 3),
     }
 
 

@@ -223,10 +223,13 @@ def test_chunks_shrink_towards_the_end_and_are_worth_handing_out() -> None:
     assert sizes(50, 2) == [50]
     assert sizes(400, 20) == [200] * 2
     assert sizes(3, 10_000) == [1] * 3
-    sizes_of_many = sizes(5000, 1000)
-    assert sizes_of_many[:4] == [1024, 994, 746, 559]  # at most so many, then a quarter of what is left
-    assert sizes_of_many[-3:] == [4, 6, 5]  # a millisecond each: no chunk is worth less than three
+    sizes_of_many = sizes(5000, 200)
+    assert sizes_of_many[:22] == [199] * 22  # a slice's work, of 0.2 ms each
+    assert sizes_of_many[22:25] == [156, 117, 88]  # and then a quarter of what is left
+    assert sizes_of_many[-3:] == [15, 23, 22]  # no chunk is worth less than three milliseconds
     assert sum(sizes_of_many) == 5000
+    assert sizes(5000, 2) == [1536] * 3 + [392]
+    assert sizes(5000, 10_000)[0] == 64  # of long anneals more than a slice's work: each chunk takes time of its own
 
 
 def test_long_anneals_go_in_small_chunks() -> None:

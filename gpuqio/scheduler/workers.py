@@ -1,8 +1,8 @@
 """The threads that slices run in.
 
-Trio's own threads would do, but two cores are then idle for 8 % of their time, and with these for 4 %
-(docs/design/host_path.md): trio names and un-names a thread for each call, and lets go of Python's lock each time; and
-whenever a thread wakes, the kernel may put two of them on one CPU for some milliseconds and leave another idle.
+Trio's own threads would do, but two busy cores are then idle for 10 % of their time, and with these for 5 %
+(docs/design/host_path.md). One reason is that whenever a thread wakes, the kernel may put two of them on one CPU for
+some milliseconds and leave another idle.
 """
 
 from __future__ import annotations

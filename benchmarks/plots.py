@@ -31,6 +31,7 @@ SOLVER_COLOURS = {
     "MQLib BURER2002": "#777777",
     "MQLib PALUBECKIS2006": "#bbbbbb",
 }
+CORES_COLOURS = {"workers": "#cc3311", "processes": "#777777"}
 CURVE_COLOURS = {"gpuqio": "#cc3311", "dwave-samplers": "#4477aa"}
 
 Rows = Sequence[dict[str, Any]]
@@ -67,6 +68,12 @@ def problems(rows: Rows) -> Bars:
     return Bars("Problems a second, end to end, 99 % at the optimum", "gpuqio : peer", groups)
 
 
+def cores(rows: Rows) -> Bars:
+    """How many times as many problems a second on all cores as on one, by workers and by separate processes."""
+    groups = {row["problem"]: {how: row[f"{how}, times one core"] for how in CORES_COLOURS} for row in rows}
+    return Bars(f"Problems a second on {rows[0]['cores']} cores", "all cores : one", groups)
+
+
 def time_to_solution(rows: Rows) -> Bars:
     """How many times as long each peer takes; one that does not solve half of the instances has no bar."""
     groups: dict[str, dict[str, float]] = {}
@@ -100,6 +107,7 @@ def scale(rows: Rows) -> Curves:
 TOPICS: dict[str, tuple[str, Callable[[Rows], Bars | Curves]]] = {
     "updates": ("updates.json", updates),
     "problems": ("problems.json", problems),
+    "cores": ("cores.json", cores),
     "tts": ("tts_*.json", time_to_solution),
     "quality_time": ("quality_time.json", quality),
     "scale": ("scale.json", scale),
@@ -133,11 +141,12 @@ def _bars(picture: Bars, pyplot: Any) -> Any:
     ratios = " : " in picture.axis
     place, ticks = 0, []
     shown: dict[str, Any] = {}
+    colours = SOLVER_COLOURS | CORES_COLOURS
     for name, group in picture.groups.items():
         ticks.append((place + (len(group) - 1) / 2, name))
         for solver, value in group.items():
             left = 1.0 if ratios else 0.0
-            bar = axes.barh(place, value - left, 0.9, left=left, color=SOLVER_COLOURS[solver])
+            bar = axes.barh(place, value - left, 0.9, left=left, color=colours[solver])
             shown.setdefault(solver, bar)
             axes.annotate(f" {value:.3g}", (max(value, left), place), va="center", fontsize=6)
             place += 1

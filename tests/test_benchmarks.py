@@ -223,6 +223,8 @@ def test_what_the_plots_read_off_the_rows(tmp_path: Path) -> None:
     solved: dict[str, Any] = {"problem": "SK", "cores": 2, "solver": "OpenJij SA", "solved": 0.99, "ratio": 4.0}
     rows = [solved, solved | {"solver": "PySA PT", "solved": 0.98}, solved | {"solver": "gpuqio x", "ratio": 1.0}]
     assert plots.problems(rows).groups == {"SK, 2 cores": {"OpenJij SA": 4.0}}
+    both = {"problem": "SK", "cores": 2, "workers, times one core": 1.9, "processes, times one core": 1.8}
+    assert plots.cores([both]).groups == {"SK": {"workers": 1.9, "processes": 1.8}}
     timed: list[dict[str, Any]] = [
         {"family": "SK", "solver": "OpenJij SA", "ratio": 3.0},
         {"family": "SK", "solver": "PySA PT", "ratio": None},

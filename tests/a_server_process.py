@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from http.client import HTTPResponse, RemoteDisconnected
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -74,9 +75,10 @@ class ServerProcess:
         """Status, headers and body of the answer to bytes that no HTTP client would send; status 0 for none."""
         url = httpx.URL(self.url)
         with socket.create_connection((url.host, url.port), timeout=60) as connection:
-            connection.sendall(request)
-            if then_hang_up:
-                connection.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # it may have refused the request, and hung up, before it had all of it
+                connection.sendall(request)
+                if then_hang_up:
+                    connection.shutdown(socket.SHUT_WR)
             answer = HTTPResponse(connection)
             try:
                 answer.begin()

@@ -31,6 +31,7 @@ from gpuqio.optimization import ProblemType, SimulatedAnnealing
 
 ROUNDS = 21
 CALM = 0.01
+"""Of the CPUs' time: the most that a hypervisor may give to others in a round."""
 DIFFERENT = 100
 """Problems that are made; a batch has each of them many times."""
 

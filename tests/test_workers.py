@@ -131,23 +131,28 @@ async def test_a_slice_that_has_begun_is_waited_for() -> None:
 
 
 async def test_each_thread_has_a_cpu_while_there_are_slices_for_all(placed: list[tuple[int, tuple[int, ...]]]) -> None:
-    first, second = Slices(), Slices()
+    first, second, third, last = Slices(), Slices(), Slices(), Slices()
     with some_workers(cpus=[4, 7]) as workers:
-        await workers.execute(list)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(workers.execute, first.make())
+            async with trio.open_nursery() as beside:
+                beside.start_soon(workers.execute, first.make())
+                await trio.testing.wait_all_tasks_blocked()
+                assert first.began.wait(PATIENCE)
+                assert placed == []  # a lone slice runs wherever there is room
+                nursery.start_soon(workers.execute, second.make())
+                await trio.testing.wait_all_tasks_blocked()
+                assert second.began.wait(PATIENCE)
+                first.let_go()
+            nursery.start_soon(workers.execute, third.make())
             await trio.testing.wait_all_tasks_blocked()
-            assert first.began.wait(PATIENCE)
-            assert placed == []  # a lone slice runs wherever there is room
-            nursery.start_soon(workers.execute, second.make())
-            await trio.testing.wait_all_tasks_blocked()
-            assert second.began.wait(PATIENCE)
-            first.let_go()
+            assert third.began.wait(PATIENCE)
             second.let_go()
-        await workers.execute(list)
-    other = second.threads[0].ident
-    assert placed[0] == (other, (7,))
-    assert placed[1:] in ([], [(other, (4, 7))])  # where it ran the last slice, too
+            third.let_go()
+        lone = last.make()
+        last.let_go()
+        await workers.execute(lone)
+    one, other, released = (slices.threads[0].ident for slices in (third, second, last))
+    assert placed == [(other, (7,)), (one, (4,)), (released, (4, 7))]
 
 
 async def test_a_cpu_that_is_not_to_be_had_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """The threads that slices run in.
 
-Trio's own threads would do, but two busy cores are then idle for 10 % of their time, and with these for 5 %
+Trio's own threads would do, but two busy cores are then idle for some 10 % of their time, with these for 5 %
 (docs/design/host_path.md). One reason is that whenever a thread wakes, the kernel may put two of them on one CPU for
 some milliseconds and leave another idle.
 """
